@@ -1,0 +1,1 @@
+"""Headrace's runner: flow model, engine, store, workers and the services that join them."""

@@ -1,0 +1,151 @@
+"""What can happen to an execution.
+
+Events come from outside (attempts, timers, people, children) through the table ``events``, or from the
+shell itself in the same fold (Started, Evaluated, results of inline tasks, ChildStarted).
+`to_json`/`from_json` in `runner.engine.codec` carry the stored ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from runner.model.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The execution may begin, or may not: RUNNING, QUEUED, CANCELLED or FAILED by its flow's limit."""
+
+    admitted: State = State.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """An `Evaluate` command was carried out: its values, or the error."""
+
+    task_run_id: str | None
+    purpose: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSucceeded:
+    """An attempt ended without failure; *state* is SUCCESS, WARNING, or what the task asked for."""
+
+    task_run_id: str
+    attempt: int
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    state: State = State.SUCCESS
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    worker_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed:
+    """An attempt failed. *lost*: its worker died, the attempt is sent again and counts as no failure."""
+
+    task_run_id: str
+    attempt: int
+    message: str = ""
+    lost: bool = False
+    outputs: Mapping[str, Any] | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    worker_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskKilled:
+    """An attempt that was told to stop is verified gone."""
+
+    task_run_id: str
+    attempt: int
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    worker_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A timer that `SetTimer` set is due. *key* is the same text."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Somebody wants the execution gone."""
+
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Somebody wants the execution to stand still."""
+
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Somebody (or a timer) ends the pause. *to* is the told state; RUNNING goes on normally."""
+
+    inputs: Mapping[str, Any] | None = None
+    to: State = State.RUNNING
+    by: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildStarted:
+    """The execution of a Subflow exists now."""
+
+    task_run_id: str
+    execution_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRefused:
+    """The execution of a Subflow could not be created."""
+
+    task_run_id: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChildEnded:
+    """The execution of a waiting Subflow is over, its afterExecution too."""
+
+    task_run_id: str
+    execution_id: str
+    state: State
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """A service put the execution and some task runs into RESTARTED or RUNNING: go on from there."""
+
+    task_run_ids: tuple[str, ...] = ()
+
+
+Event = (
+    Started
+    | Evaluated
+    | TaskSucceeded
+    | TaskFailed
+    | TaskKilled
+    | TimerFired
+    | Kill
+    | Pause
+    | Resume
+    | ChildStarted
+    | ChildRefused
+    | ChildEnded
+    | Restarted
+)

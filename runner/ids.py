@@ -1,0 +1,32 @@
+"""Identifiers: random, 22 characters of [0-9A-Za-z], as Kestra's clients expect them."""
+
+from __future__ import annotations
+
+import secrets
+from typing import NewType
+
+ExecutionId = NewType("ExecutionId", str)
+TaskRunId = NewType("TaskRunId", str)
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_BASE = len(_ALPHABET)
+
+
+def new() -> str:
+    """Return a fresh random id of 22 characters (130 bits)."""
+    number = secrets.randbits(130)
+    return encode(number, width=22)
+
+
+def encode(number: int, *, width: int) -> str:
+    """Return *number* in base 62, padded with zeros to *width* characters and cut to it."""
+    letters = []
+    for _ in range(width):
+        number, digit = divmod(number, _BASE)
+        letters.append(_ALPHABET[digit])
+    return "".join(reversed(letters))
+
+
+def task_run_id(execution_id: str, sequence: int) -> TaskRunId:
+    """Return the id of the *sequence*-th task run of an execution: the same for the same pair."""
+    return TaskRunId(f"{execution_id}{encode(sequence, width=5)}")

@@ -1,0 +1,281 @@
+"""The surface that task types and triggers are written against.
+
+A task type is one class with typed fields, typed outputs and `run(ctx)`; it never sees a database or a
+queue. Third parties add types through the entry point group ``headrace.plugins`` (a module, or a
+package whose modules are walked). See CONTRIBUTING for a walk-through.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from types import ModuleType
+from typing import Any, BinaryIO, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic.alias_generators import to_camel
+
+from runner.errors import HeadraceError
+from runner.model.flow import TaskKind
+from runner.model.logs import Level
+from runner.model.states import State
+
+
+class Read(Enum):
+    """How a field is read; put it into the annotation: ``script: Annotated[str, Read.ASKED]``.
+
+    A field without a mark is TEXT.
+    """
+
+    STATIC = "static"  # as written; braces are plain text; checked when the flow is saved
+    TEXT = "text"  # each string inside rendered to text, then converted to the field's type
+    TYPED = "typed"  # a lone expression keeps its type
+    ASKED = "asked"  # left as written; the task calls ctx.render when it knows more
+
+
+class TaskError(HeadraceError):
+    """The task failed.
+
+    *outputs* are kept on the task run in spite of the failure; *state* may be another end than FAILED.
+    """
+
+    code = "task_failed"
+
+    def __init__(self, message: str | None = None, *, outputs: BaseModel | None = None) -> None:
+        super().__init__(message)
+        self.outputs = outputs
+
+
+class TaskStopped(HeadraceError):
+    """The task was killed or its time was over; raised out of waiting calls of `RunContext`."""
+
+    code = "task_stopped"
+
+
+class MissingExtra(TaskError):
+    """A library of an extra is not installed."""
+
+    code = "missing_extra"
+
+
+@dataclass(frozen=True)
+class Family:
+    """A group of task types that share a title and an extra of the distribution."""
+
+    name: str
+    title: str
+    extra: str | None = None
+
+    def require(self, module: str) -> ModuleType:
+        """Import a library of the extra, or raise `MissingExtra` with the command that installs it."""
+        try:
+            return importlib.import_module(module)
+        except ModuleNotFoundError as exc:
+            raise MissingExtra(f"{self.title} needs: pip install 'headrace[{self.extra}]'") from exc
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, arbitrary_types_allowed=True
+    )
+
+
+class Outputs(_Model):
+    """Base of a task's outputs. `state` of the result is SUCCESS unless `ended` says otherwise."""
+
+    ended: ClassVar[State] = State.SUCCESS
+
+
+class Plugin(_Model):
+    """Base of everything that has a ``type`` in a flow: tasks, triggers, conditions, task runners.
+
+    The canonical name is the default (or only Literal) of the field ``type``. `aliases` are other names
+    that Kestra knows. `later` names properties that exist in Kestra but are not built yet: using one is
+    the problem ``not_available_yet``; `deprecated` maps old property names to the advice to show.
+    """
+
+    aliases: ClassVar[tuple[str, ...]] = ()
+    later: ClassVar[frozenset[str]] = frozenset()
+    deprecated: ClassVar[Mapping[str, str]] = {}
+    family: ClassVar[Family | None] = None
+
+
+class Task(Plugin):
+    """Base of every task type. Common properties (id, retry, timeout …) are not fields here."""
+
+    kind: ClassVar[TaskKind] = TaskKind.WORKER
+    lists: ClassVar[tuple[str, ...]] = ()  # flowables: names of properties that hold lists of tasks
+
+    class Outputs(Outputs):
+        """No outputs."""
+
+    def run(self, ctx: RunContext) -> Any:
+        """Do the work; return an `Outputs` (or None).
+
+        Called once per attempt, in any thread, with all fields rendered and typed. An INLINE task must
+        be quick and have no effect but ``ctx.log``, ``ctx.kv`` and its outputs: it runs inside the fold.
+
+        Raises:
+            TaskError: the task failed; retry and error handling follow.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is decided by the engine")
+
+
+class TriggerType(Plugin):
+    """Base of every trigger type: its own properties. `evaluated_by` says who looks at it."""
+
+    evaluated_by: ClassVar[str] = "scheduler"  # scheduler (dates) | webhook | flow | commit | polling
+
+
+class TaskLog(Protocol):
+    """The log of one attempt; lines are numbered, masked and stored in batches."""
+
+    def write(self, level: Level, message: str, at: datetime | None = None) -> None: ...
+    def trace(self, message: str, **fields: Any) -> None: ...
+    def debug(self, message: str, **fields: Any) -> None: ...
+    def info(self, message: str, **fields: Any) -> None: ...
+    def warn(self, message: str, **fields: Any) -> None: ...
+    def error(self, message: str, **fields: Any) -> None: ...
+    def flush(self) -> None:
+        """Make all lines so far visible to readers."""
+
+
+class TaskFiles(Protocol):
+    """Internal storage as one task run may use it: ``kestra:///…`` URIs in, and out below its own folder."""
+
+    def open(self, uri: str) -> BinaryIO:
+        """Open a ``kestra://``, ``nsfile://`` or allowed ``file://`` URI for reading; the caller closes it.
+
+        Raises:
+            NotFound: no such file. Forbidden: the URI is outside of what this execution may read.
+        """
+
+    def put(self, source: Path | bytes | BinaryIO, name: str) -> str:
+        """Store a file of this task run and return its URI. *name* may have folders, never ``..``."""
+
+    def fetch(self, uri: str, into: Path) -> None:
+        """Copy the file of a URI to a local path; parents are made."""
+
+    def is_uri(self, text: str) -> bool:
+        """Say whether *text* as a whole is a URI of a supported scheme."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceFile:
+    """A file of a namespace at the execution's commit: path without leading slash, size in bytes."""
+
+    path: str
+    size: int
+
+
+class NamespaceFiles(Protocol):
+    """Namespace files as the execution sees them: those of its commit, or the API's own."""
+
+    def list(self, namespace: str) -> Sequence[NamespaceFile]: ...
+    def open(self, namespace: str, path: str) -> BinaryIO: ...
+
+
+class TaskKv(Protocol):
+    """Key-value store. Values are plain JSON-like data; *kind* is STRING NUMBER BOOLEAN DATETIME DATE DURATION JSON."""
+
+    def get(self, namespace: str, key: str) -> Any:
+        """Return the value. Raises NotFound (missing or expired)."""
+
+    def set(
+        self,
+        namespace: str,
+        key: str,
+        value: Any,
+        *,
+        kind: str | None = None,
+        description: str | None = None,
+        ttl: timedelta | None = None,
+        overwrite: bool = True,
+    ) -> None:
+        """Store a new version. Raises Refused if it exists and *overwrite* is false."""
+
+    def delete(self, namespace: str, key: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose attempt this is. *attempt* counts from 0; *commit* and *source* pin the execution."""
+
+    execution_id: str
+    task_run_id: str
+    task_id: str
+    task_type: str
+    namespace: str
+    flow_id: str
+    revision: int
+    attempt: int
+    value: str | None = None
+    source: str | None = None
+    commit: str | None = None
+
+
+class RunContext(Protocol):
+    """The world of one attempt."""
+
+    identity: Identity
+    log: TaskLog
+    files: TaskFiles
+    namespace_files: NamespaceFiles
+    kv: TaskKv
+    deadline: datetime | None  # when the task's timeout is over
+
+    @property
+    def working_dir(self) -> Path:
+        """A fresh folder, made on first use and removed after the attempt."""
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        """What expressions see: flow, execution, inputs, outputs, vars, …"""
+
+    def render(self, value: JsonValue, *, typed: bool = False, extra: Mapping[str, Any] | None = None) -> Any:
+        """Render a text, or each string of a structure, with *extra* variables on top.
+
+        Raises:
+            ExpressionError: with the expression, its line and column.
+        """
+
+    def metric(self, name: str, kind: str, value: float, tags: Mapping[str, str] | None = None) -> None:
+        """Record a ``counter``, ``timer`` (seconds) or ``gauge``."""
+
+    @property
+    def stopping(self) -> bool:
+        """True once the attempt is to end (kill, timeout, shutdown): look at it in long loops."""
+
+    def on_stop(self, action: Any) -> AbstractContextManager[None]:
+        """Inside the block, call *action()* (from another thread) as soon as the attempt is to end."""
+
+    def sleep(self, duration: timedelta) -> None:
+        """Wait. Raises TaskStopped when the attempt is to end meanwhile."""
+
+    def environment(self) -> Mapping[str, str]:
+        """The worker's environment that a task's process may see: nothing of SECRET_*, HEADRACE_*,
+        REDIS_URL, database URLs or referenced credentials."""
+
+    def setting(self, name: str) -> Any:
+        """A setting that plugins may read: ``task_runner.default`` (docker|process),
+        ``docker.volumes_enabled``, ``git.source`` (url, credentials of the execution's source) …"""
+
+    def spawn_marker(self, marker: str) -> None:
+        """Remember durably what is about to be started outside (``container:NAME``, ``pgid:N``),
+        so that a successor can find or remove it."""
+
+
+def lines_of(chunks: Iterator[bytes], encoding: str = "utf-8") -> Iterator[str]:
+    """Yield text lines of a byte stream, a last one without line end too; undecodable bytes are replaced."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line.rstrip(b"\r").decode(encoding, "replace")
+    if rest:
+        yield rest.decode(encoding, "replace")

@@ -1,0 +1,98 @@
+"""Secrets, and the mask that keeps them out of logs.
+
+Sources: variables ``SECRET_NAME`` (base64, as Kestra has them) and a secrets file (YAML map name → text).
+The mask is one choke point: whoever resolves a secret adds it, whoever writes a line asks it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import yaml
+
+from runner.errors import NotFound, SettingsInvalid
+
+PREFIX = "SECRET_"
+MIN_LENGTH = 4
+MASKED = "******"
+
+
+class Secrets(Protocol):
+    """Looks secrets up. Raises NotFound with the name, never with a value."""
+
+    def get(self, namespace: str, name: str) -> str: ...
+    def names(self) -> list[str]: ...
+
+
+class ConfiguredSecrets:
+    """Secrets of the environment and of a secrets file; names are matched in upper case."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        for name, value in values.items():
+            if len(value) < MIN_LENGTH:
+                raise SettingsInvalid(
+                    f"the secret {name} has fewer than {MIN_LENGTH} characters and could not be masked in logs"
+                )
+        self._values = {name.upper(): value for name, value in values.items()}
+
+    def get(self, namespace: str, name: str) -> str:
+        try:
+            return self._values[name.upper()]
+        except KeyError:
+            raise NotFound(f"Cannot find secret for key '{name}'.") from None
+
+    def names(self) -> list[str]:
+        return sorted(self._values)
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the secrets that ``SECRET_…`` variables hold, decoded. Raises SettingsInvalid."""
+    return {
+        name.removeprefix(PREFIX): _decode(name, value)
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and len(name) > len(PREFIX)
+    }
+
+
+def from_file(path: Path) -> dict[str, str]:
+    """Return the secrets of a YAML file. Raises SettingsInvalid."""
+    try:
+        content = yaml.safe_load(path.read_text("utf-8")) or {}
+    except (OSError, yaml.YAMLError) as exc:
+        raise SettingsInvalid(f"the secrets file {path} cannot be read: {exc}") from exc
+    if not isinstance(content, dict):
+        raise SettingsInvalid(f"the secrets file {path} must be a map of names to texts")
+    return {str(name): str(value) for name, value in content.items()}
+
+
+def _decode(name: str, value: str) -> str:
+    try:
+        return base64.b64decode(value, validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError) as exc:
+        raise SettingsInvalid(f"{name} is not base64 of a UTF-8 text") from exc
+
+
+class Mask:
+    """Replaces known secrets, and their base64, by ``******``. Cheap while it knows none."""
+
+    def __init__(self) -> None:
+        self._values: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, secret: str) -> None:
+        """Learn a secret. One of fewer than 4 characters is ignored: masking it would eat the log."""
+        if len(secret) < MIN_LENGTH or secret in self._values:
+            return
+        encoded = base64.b64encode(secret.encode()).decode()
+        self._values.update({secret, encoded, *(l for l in secret.splitlines() if len(l) >= MIN_LENGTH)})
+        longest_first = sorted(self._values, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def apply(self, text: str) -> str:
+        """Return the text without any known secret."""
+        return self._pattern.sub(MASKED, text) if self._pattern else text

@@ -1,0 +1,1 @@
+"""Internal storage: files behind ``kestra:///…`` URIs. `base` has the contract."""

@@ -1,0 +1,70 @@
+"""The contract of internal storage (spec: execution-semantics §14 for paths).
+
+A *path* here is what follows ``kestra://``: absolute, ``/``-separated, validated (no ``..``, no empty
+part, no control character). Writing is atomic: a reader sees the old file, none, or the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, Protocol
+
+SCHEME = "kestra://"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One file: path, size in bytes, time of its last change."""
+
+    path: str
+    size: int
+    modified_at: datetime
+
+
+class Storage(Protocol):
+    """Keeps files by path. Safe to call from many threads and processes."""
+
+    is_shared: bool  # whether workers on other machines see the same files
+
+    def put(self, path: str, source: BinaryIO) -> Stored:
+        """Store what *source* gives until its end; an existing file is replaced."""
+
+    def open(self, path: str) -> BinaryIO:
+        """Open for reading; the caller closes it. Raises NotFound."""
+
+    def stat(self, path: str) -> Stored:
+        """Raises NotFound."""
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        """Yield the files whose path starts with *prefix* (a folder, ending in ``/``)."""
+
+    def delete(self, path: str) -> bool:
+        """Remove a file; True if there was one."""
+
+    def delete_all(self, prefix: str) -> int:
+        """Remove the files below a folder; returns how many."""
+
+
+def execution_path(namespace: str, flow_id: str, execution_id: str) -> str:
+    """Folder of an execution's files, ending in ``/``."""
+    return f"/{namespace.replace('.', '/')}/{slug(flow_id)}/executions/{execution_id}/"
+
+
+def task_path(namespace: str, flow_id: str, execution_id: str, task_id: str, task_run_id: str) -> str:
+    """Folder of a task run's files, ending in ``/``."""
+    return f"{execution_path(namespace, flow_id, execution_id)}tasks/{slug(task_id)}/{task_run_id}/"
+
+
+def blob_path(blob_id: str) -> str:
+    """Path of a Git blob's content (namespace files of sources), addressed by its id."""
+    return f"/_headrace/blobs/{blob_id[:2]}/{blob_id}"
+
+
+def slug(text: str) -> str:
+    """Kestra's slug: lower case, blanks and underscores to dashes, other non-word characters dropped."""
+    kept = "".join("-" if c in " _-" else c for c in text.lower() if c.isalnum() or c in " _-")
+    while "--" in kept:
+        kept = kept.replace("--", "-")
+    return kept.strip("-")

@@ -1,0 +1,507 @@
+"""All tables. Moments are microseconds since 1970 (BIGINT); structures are JSON texts (orjson).
+
+Logs live in tables of the same shape, with SQLite in a file of their own (`logs.db`, metadata `LOGS`).
+Every query that a page or the engine makes has an index here.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+
+STATE = MetaData()
+LOGS = MetaData()
+
+
+def _text(name: str, **options: object) -> Column[str]:
+    return Column(name, Text, **options)  # type: ignore[arg-type]
+
+
+def _moment(name: str, **options: object) -> Column[int]:
+    return Column(name, BigInteger, **options)  # type: ignore[arg-type]
+
+
+# ── definitions ──────────────────────────────────────────────────────────────────────────────────
+
+flows = Table(
+    "flows",
+    STATE,
+    _text("namespace", nullable=False),
+    _text("flow_id", nullable=False),
+    Column("revision", Integer, nullable=False),  # the active one
+    Column("last_revision", Integer, nullable=False),  # highest number ever given
+    Column("absent", Boolean, nullable=False, default=False),  # vanished from Git: shown, triggers off
+    Column("deleted", Boolean, nullable=False, default=False),
+    Column("disabled", Boolean, nullable=False, default=False),  # as the source says
+    Column("blocked", Boolean, nullable=False, default=False),  # has not_available_yet problems: not activated
+    _text("owner", nullable=False),  # "api" or "git:SOURCE"
+    _text("path"),  # in the repository
+    _text("commit"),  # that last changed its text
+    _text("labels", nullable=False, default="[]"),
+    _text("description"),
+    _moment("updated_at", nullable=False),
+    Column("running", Integer, nullable=False, default=0),  # concurrency slots taken
+    PrimaryKeyConstraint("namespace", "flow_id"),
+)
+Index("flows_by_owner", flows.c.owner, flows.c.path)
+
+revisions = Table(
+    "revisions",
+    STATE,
+    _text("namespace", nullable=False),
+    _text("flow_id", nullable=False),
+    Column("revision", Integer, nullable=False),
+    _text("source", nullable=False),  # the YAML, byte for byte
+    _text("digest", nullable=False),  # sha256 of it
+    Column("deleted", Boolean, nullable=False, default=False),
+    _text("source_name"),  # Git source
+    _text("ref"),
+    _text("commit"),
+    _text("path"),
+    _text("created_by", nullable=False),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("namespace", "flow_id", "revision"),
+)
+Index("revisions_by_commit", revisions.c.commit)
+
+triggers = Table(
+    "triggers",
+    STATE,
+    _text("namespace", nullable=False),
+    _text("flow_id", nullable=False),
+    _text("trigger_id", nullable=False),
+    _text("type", nullable=False),
+    _text("digest", nullable=False),  # of its definition: a change recomputes the next date
+    _moment("next_at"),  # null: nothing to evaluate
+    _moment("last_at"),  # last evaluated date
+    Column("disabled", Boolean, nullable=False, default=False),  # switched off at run time
+    _text("execution_id"),  # lock: the execution it started
+    _text("backfill"),  # JSON
+    _text("key"),  # webhook: not the secret itself but sha256 of the rendered key, if static
+    _moment("created_at", nullable=False),
+    _moment("updated_at", nullable=False),
+    PrimaryKeyConstraint("namespace", "flow_id", "trigger_id"),
+)
+Index("triggers_due", triggers.c.next_at, sqlite_where=text("next_at IS NOT NULL"), postgresql_where=text("next_at IS NOT NULL"))
+Index("triggers_by_execution", triggers.c.execution_id)
+Index("triggers_by_type", triggers.c.type)
+
+# One row for everything that may start at most one execution: cron:NS/FLOW/TRIGGER/DATE,
+# flow:NS/FLOW/TRIGGER/EXECUTION/STATE-ENTRY, commit:SOURCE/REF/NS/FLOW/TRIGGER/SHA, backfill:…, request:PRINCIPAL/KEY
+firings = Table(
+    "firings",
+    STATE,
+    _text("key", nullable=False, primary_key=True),
+    _text("execution_id"),
+    _moment("created_at", nullable=False),
+)
+Index("firings_by_age", firings.c.created_at)
+
+kv = Table(
+    "kv",
+    STATE,
+    _text("namespace", nullable=False),
+    _text("key", nullable=False),
+    Column("version", Integer, nullable=False),
+    _text("kind", nullable=False),
+    _text("value", nullable=False),  # JSON
+    _text("description"),
+    _moment("created_at", nullable=False),
+    _moment("updated_at", nullable=False),
+    _moment("expires_at"),
+    PrimaryKeyConstraint("namespace", "key"),
+)
+
+# ── executions ───────────────────────────────────────────────────────────────────────────────────
+
+executions = Table(
+    "executions",
+    STATE,
+    _text("id", nullable=False, primary_key=True),
+    _text("namespace", nullable=False),
+    _text("flow_id", nullable=False),
+    Column("revision", Integer, nullable=False),
+    _text("state", nullable=False),
+    Column("version", Integer, nullable=False, default=0),
+    Column("folded", Integer, nullable=False, default=0),
+    Column("sequence", Integer, nullable=False, default=0),
+    Column("next_event", Integer, nullable=False, default=1),  # number of the next event
+    Column("next_wake", Integer, nullable=False, default=1),
+    _text("history", nullable=False),  # [[state, micros], …]
+    _text("labels", nullable=False, default="[]"),
+    _text("inputs", nullable=False, default="{}"),
+    _text("variables", nullable=False, default="{}"),
+    _text("outputs"),
+    _text("trigger"),  # JSON {id, type, variables}
+    _text("trigger_id"),
+    _text("upstream_id"),  # trigger.variables.executionId: parent of a Subflow, upstream of a Flow trigger
+    _text("upstream_task_run_id"),  # waiting Subflow
+    _text("parent_id"),
+    _text("original_id"),
+    Column("attempt_number", Integer, nullable=False, default=1),
+    _moment("original_created_at"),
+    _moment("schedule_at"),
+    _text("kind", nullable=False, default="NORMAL"),
+    _text("source_name"),
+    _text("commit"),
+    _text("scope", nullable=False, default="{}"),
+    _text("deferred", nullable=False, default="[]"),
+    Column("fully_ended", Boolean, nullable=False, default=False),
+    Column("holds_slot", Boolean, nullable=False, default=False),
+    _text("created_by", nullable=False, default=""),
+    _moment("created_at", nullable=False),
+    _moment("started_at"),
+    _moment("ended_at"),
+    _moment("queued_at"),
+)
+Index("executions_by_time", executions.c.created_at, executions.c.id)
+Index("executions_by_flow", executions.c.namespace, executions.c.flow_id, executions.c.created_at)
+Index("executions_by_state", executions.c.state, executions.c.created_at)
+Index("executions_by_upstream", executions.c.upstream_id)
+Index("executions_by_commit", executions.c.commit, executions.c.created_at)
+Index("executions_by_original", executions.c.original_id)
+Index(
+    "executions_unfinished",
+    executions.c.created_at,
+    sqlite_where=text("fully_ended = 0"),
+    postgresql_where=text("fully_ended = false"),
+)
+Index(
+    "executions_queued",
+    executions.c.namespace,
+    executions.c.flow_id,
+    executions.c.queued_at,
+    sqlite_where=text("state = 'QUEUED'"),
+    postgresql_where=text("state = 'QUEUED'"),
+)
+
+# labels for search; system.correlationId only where it differs from the execution's own id
+execution_labels = Table(
+    "execution_labels",
+    STATE,
+    _text("execution_id", nullable=False),
+    _text("key", nullable=False),
+    _text("value", nullable=False),
+    PrimaryKeyConstraint("key", "value", "execution_id"),
+)
+Index("execution_labels_by_execution", execution_labels.c.execution_id)
+
+task_runs = Table(
+    "task_runs",
+    STATE,
+    _text("id", nullable=False, primary_key=True),
+    _text("execution_id", nullable=False),
+    Column("sequence", Integer, nullable=False),
+    _text("task_id", nullable=False),
+    _text("parent_id"),
+    _text("value"),
+    Column("iteration", Integer),
+    _text("state", nullable=False),
+    Column("live", Boolean, nullable=False),  # not terminal
+    _text("history", nullable=False),
+    _text("attempts", nullable=False, default="[]"),
+    _text("outputs"),
+    _text("evaluated"),
+    _text("scope"),
+)
+Index("task_runs_by_execution", task_runs.c.execution_id, task_runs.c.sequence)
+Index("task_runs_by_task", task_runs.c.execution_id, task_runs.c.task_id)
+Index(
+    "task_runs_live",
+    task_runs.c.execution_id,
+    task_runs.c.parent_id,
+    sqlite_where=text("live = 1"),
+    postgresql_where=text("live = true"),
+)
+
+# Live attempts of worker tasks; a row goes when its end is folded.
+attempts = Table(
+    "attempts",
+    STATE,
+    _text("task_run_id", nullable=False),
+    Column("attempt", Integer, nullable=False),
+    _text("execution_id", nullable=False),
+    _text("queue", nullable=False),
+    _text("state", nullable=False),  # SUBMITTED | RUNNING | ENDED (its event is posted)
+    _text("worker_id"),
+    Column("fence", Integer, nullable=False, default=0),  # grows with each claim
+    Column("losses", Integer, nullable=False, default=0),
+    Column("stopping", Boolean, nullable=False, default=False),
+    _text("marker"),  # container:NAME, pgid:N@HOST
+    _moment("created_at", nullable=False),
+    _moment("started_at"),
+    PrimaryKeyConstraint("task_run_id", "attempt"),
+)
+Index("attempts_by_worker", attempts.c.worker_id)
+Index("attempts_by_execution", attempts.c.execution_id)
+
+events = Table(
+    "events",
+    STATE,
+    _text("execution_id", nullable=False),
+    Column("number", Integer, nullable=False),
+    _text("kind", nullable=False),
+    _text("data", nullable=False),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("execution_id", "number"),
+)
+
+# The outbox: lives until the fold that leaves nothing to do here.
+wakes = Table(
+    "wakes",
+    STATE,
+    _text("id", nullable=False, primary_key=True),  # drive_EXECUTION_N, attempt_TASKRUN_N
+    _text("kind", nullable=False),  # drive | attempt
+    _text("execution_id", nullable=False),
+    _text("task_run_id"),
+    Column("attempt", Integer),
+    _text("queue", nullable=False),
+    _moment("created_at", nullable=False),
+)
+Index("wakes_by_execution", wakes.c.execution_id)
+Index("wakes_by_age", wakes.c.created_at)
+
+timers = Table(
+    "timers",
+    STATE,
+    _text("execution_id", nullable=False),
+    _text("key", nullable=False),
+    _moment("at", nullable=False),
+    PrimaryKeyConstraint("execution_id", "key"),
+)
+Index("timers_due", timers.c.at)
+
+# What an execution's change of state still has to cause: flow triggers, parent, slot, trigger locks.
+announcements = Table(
+    "announcements",
+    STATE,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _text("execution_id", nullable=False),
+    _text("state", nullable=False),
+    Column("fully", Boolean, nullable=False),
+    Column("entry", Integer, nullable=False),  # index of the state in the history
+    _moment("created_at", nullable=False),
+)
+
+metrics = Table(
+    "metrics",
+    STATE,
+    _text("execution_id", nullable=False),
+    _text("task_run_id", nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    _text("task_id", nullable=False),
+    _text("name", nullable=False),
+    _text("kind", nullable=False),
+    Column("value", Float, nullable=False),
+    _text("tags", nullable=False, default="{}"),
+    _moment("at", nullable=False),
+    PrimaryKeyConstraint("execution_id", "task_run_id", "attempt", "number"),
+)
+
+# ── processes ────────────────────────────────────────────────────────────────────────────────────
+
+workers = Table(
+    "workers",
+    STATE,
+    _text("id", nullable=False, primary_key=True),
+    _text("host", nullable=False),
+    Column("pid", Integer, nullable=False),
+    _text("queues", nullable=False),
+    Column("slots", Integer, nullable=False),
+    _moment("started_at", nullable=False),
+    _moment("lease_until", nullable=False),  # the database's clock
+    Column("draining", Boolean, nullable=False, default=False),
+)
+
+duties = Table(
+    "duties",
+    STATE,
+    _text("name", nullable=False, primary_key=True),
+    _text("holder", nullable=False),
+    _moment("until", nullable=False),
+)
+
+quarantine = Table(
+    "quarantine",
+    STATE,
+    _text("subject", nullable=False, primary_key=True),  # execution:ID, trigger:NS/FLOW/ID, source:NAME …
+    Column("tries", Integer, nullable=False),
+    _text("traceback", nullable=False),
+    _moment("last_at", nullable=False),
+    _moment("until"),  # not before; null with tries ≥ N: never again by itself
+)
+
+audit = Table(
+    "audit",
+    STATE,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _moment("at", nullable=False),
+    _text("principal", nullable=False),
+    _text("action", nullable=False),
+    _text("subject", nullable=False),
+    _text("details", nullable=False, default="{}"),
+)
+Index("audit_by_subject", audit.c.subject, audit.c.id)
+
+# ── Git ──────────────────────────────────────────────────────────────────────────────────────────
+
+sources = Table(
+    "sources",
+    STATE,
+    _text("name", nullable=False, primary_key=True),
+    _text("url", nullable=False),  # without credentials
+    _text("branch", nullable=False),
+    _text("head"),  # commit applied last
+    _text("remote_head"),  # as seen by the last poll
+    _text("tree"),  # id of the files tree of head
+    _text("refs", nullable=False, default="{}"),  # ref → commit seen last, for commit triggers
+    _text("state", nullable=False),  # NEW | SYNCED | SYNCING | UNREACHABLE | EMPTY | FAILED
+    _text("error"),
+    Column("failures", Integer, nullable=False, default=0),
+    _moment("polled_at"),
+    _moment("next_poll_at"),
+    _moment("synced_at"),
+    _moment("hurried_at"),  # a push event asks for a poll now
+    Column("version", Integer, nullable=False, default=0),
+)
+
+sync_runs = Table(
+    "sync_runs",
+    STATE,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _text("source", nullable=False),
+    _text("from_commit"),
+    _text("to_commit", nullable=False),
+    _text("summary", nullable=False),  # JSON: added, changed, removed, refused …
+    _moment("at", nullable=False),
+    Column("took_ms", Integer, nullable=False),
+)
+Index("sync_runs_by_source", sync_runs.c.source, sync_runs.c.id)
+
+commits = Table(
+    "commits",
+    STATE,
+    _text("source", nullable=False),
+    _text("sha", nullable=False),
+    _text("author", nullable=False),
+    _text("email", nullable=False),
+    _text("message", nullable=False),
+    _moment("at", nullable=False),
+    PrimaryKeyConstraint("source", "sha"),
+)
+
+source_problems = Table(
+    "source_problems",
+    STATE,
+    _text("source", nullable=False),
+    _text("path", nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("line", Integer),
+    Column("column", Integer),
+    _text("code", nullable=False),
+    _text("message", nullable=False),
+    _text("frame"),  # the line and one around it
+    _text("namespace"),
+    _text("flow_id"),
+    _text("commit", nullable=False),  # since
+    _moment("at", nullable=False),
+    PrimaryKeyConstraint("source", "path", "number"),
+)
+
+# A tree of namespace files, shared by all commits that have it: id = digest of its entries.
+file_trees = Table(
+    "file_trees",
+    STATE,
+    _text("tree", nullable=False),
+    _text("namespace", nullable=False),
+    _text("path", nullable=False),
+    _text("blob", nullable=False),
+    Column("size", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tree", "namespace", "path"),
+)
+
+commit_trees = Table(
+    "commit_trees",
+    STATE,
+    _text("source", nullable=False),
+    _text("sha", nullable=False),
+    _text("tree", nullable=False),
+    PrimaryKeyConstraint("source", "sha"),
+)
+
+# Namespace files that the API owns.
+namespace_files = Table(
+    "namespace_files",
+    STATE,
+    _text("namespace", nullable=False),
+    _text("path", nullable=False),
+    _text("uri", nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False, default=1),
+    _moment("created_at", nullable=False),
+    _moment("updated_at", nullable=False),
+    PrimaryKeyConstraint("namespace", "path"),
+)
+
+# Internal storage in the database (storage: database).
+stored_files = Table(
+    "stored_files",
+    STATE,
+    _text("path", nullable=False, primary_key=True),
+    _text("content", nullable=False),  # id of its chunks
+    Column("size", BigInteger, nullable=False),
+    _moment("modified_at", nullable=False),
+)
+
+stored_chunks = Table(
+    "stored_chunks",
+    STATE,
+    _text("content", nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("content", "number"),
+)
+
+# ── logs (SQLite: logs.db) ───────────────────────────────────────────────────────────────────────
+
+log_lines = Table(
+    "log_lines",
+    LOGS,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _text("execution_id"),
+    _text("task_run_id"),
+    Column("attempt", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("level", Integer, nullable=False),  # rank
+    _text("namespace", nullable=False),
+    _text("flow_id", nullable=False),
+    _text("task_id"),
+    _text("trigger_id"),
+    _moment("at", nullable=False),
+    _text("message", nullable=False),
+)
+Index(
+    "log_lines_by_attempt",
+    log_lines.c.execution_id,
+    log_lines.c.task_run_id,
+    log_lines.c.attempt,
+    log_lines.c.number,
+    unique=True,
+)
+Index("log_lines_by_time", log_lines.c.at, log_lines.c.id)
+Index("log_lines_by_flow", log_lines.c.namespace, log_lines.c.flow_id, log_lines.c.at)
+
+__all__ = ["LOGS", "STATE"]

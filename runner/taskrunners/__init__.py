@@ -1,0 +1,1 @@
+"""Where a command runs: process or container. `base` has the contract."""

@@ -1,0 +1,58 @@
+"""The contract of task runners.
+
+Order of calls: `run` once per attempt, from any thread; `stop` may be called from another thread at any
+time, also before and after `run`, and more than once. `run` returns only when nothing of the command is
+left running (process group empty, container gone or ended), also when stopped or when it raises.
+`cleanup` removes what a dead predecessor left behind, told by its marker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+LineSink = Callable[[str, bool], None]
+"""Called for each output line: the text without line end, and whether it came from stderr."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run. *argv* as the program gets it; *env* is complete for containers, and on top of the
+    allowed worker environment for processes; *working_dir* is the local folder with the input files;
+    *outputs*: whether files made in it must be there after the run (always true for processes)."""
+
+    argv: Sequence[str]
+    working_dir: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    image: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)  # of the attempt, to find it again
+    timeout: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How it ended. *exit_code* None: killed before it had one. *details* go to output ``taskRunner``."""
+
+    exit_code: int | None
+    stopped: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TaskRunner(Protocol):
+    """Runs one command somewhere."""
+
+    def run(self, command: Command, on_line: LineSink, marker: Callable[[str], None]) -> Ended:
+        """Run to the end, passing output lines as they come. *marker* is called durably before the start.
+
+        Raises:
+            TaskError: it could not be started (no image, no engine, no such program), with the fix.
+        """
+
+    def stop(self) -> None:
+        """End the command: gracefully if the runner says so, else at once."""
+
+    def workdir(self, local: Path) -> str:
+        """The path of the working directory as the command sees it."""
