@@ -1,0 +1,1 @@
+"""Git sync: what a commit says becomes revisions, runs and files."""

@@ -1,0 +1,1 @@
+"""Headrace's tests; CONTRIBUTING.md says what belongs to which level."""
