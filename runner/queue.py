@@ -1,0 +1,22 @@
+"""Waking workers through Redis. The database is the truth: losing all of Redis loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from runner.store.base import Wake
+
+
+class Queue(Protocol):
+    """Sends wake-ups. `send` is called after the commit that wrote the rows; a failure is harmless
+    (the sweep sends again), so callers log it and go on."""
+
+    def send(self, wakes: Sequence[Wake]) -> None:
+        """Make an RQ job of each, id = wake id, in one pipeline. Raises Unavailable."""
+
+    def missing(self, wakes: Sequence[Wake]) -> Sequence[Wake]:
+        """Return those without a job hash. Raises Unavailable."""
+
+    def hint_stop(self, worker_id: str) -> None:
+        """Tell a worker to look for attempts that are to stop. Raises Unavailable."""
