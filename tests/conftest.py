@@ -1,4 +1,4 @@
-"""What holds for every test: a clean environment, no network for units, nothing silently skipped."""
+"""What holds for every test: a clean environment, and no network for units."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,16 @@ import pytest
 
 pytest_plugins = ["tests.services.fixtures"]
 
-_OURS = ("HEADRACE_", "SECRET_", "KESTRA_", "GITHUB_", "GIT_", "REDIS_URL", "DATABASE_URL", "INPUT_")
+_OURS = (
+    "HEADRACE_",
+    "SECRET_",
+    "KESTRA_",
+    "GITHUB_",
+    "GIT_",
+    "REDIS_URL",
+    "DATABASE_URL",
+    "INPUT_",
+)
 _TESTS = Path(__file__).parent
 
 

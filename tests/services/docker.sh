@@ -1,0 +1,46 @@
+#!/bin/sh
+# Makes a Docker engine answer, with the images busybox:local and python:local, made from local files.
+# Safe to repeat, and to run twice at once. Nothing is pulled.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+state=${TMPDIR:-/tmp}/headrace-test-docker
+mkdir -p "$state"
+exec 9>"$state/lock"
+flock 9
+
+answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+
+start() { # start FLAGS…: true once the engine answers
+    # shellcheck disable=SC2024
+    setsid nohup dockerd "$@" >"$state/dockerd.log" 2>&1 9>&- </dev/null &
+    engine=$!
+    tries=0
+    until answers; do
+        tries=$((tries + 1))
+        if [ $tries -gt 150 ] || ! kill -0 $engine 2>/dev/null; then
+            kill $engine 2>/dev/null || true
+            return 1
+        fi
+        sleep 0.2
+    done
+}
+
+if ! answers; then
+    if [ "$(id -u)" != 0 ]; then
+        echo "No Docker engine answers, and only root can start one: start it, or run this as root." >&2
+        exit 1
+    fi
+    PATH="$PATH:/usr/sbin:/sbin"
+    # where the kernel allows no firewall rules, containers get no bridge
+    start || start --iptables=false --bridge=none || {
+        echo "dockerd does not start; the end of its log:" >&2
+        tail -n 20 "$state/dockerd.log" >&2
+        exit 1
+    }
+fi
+
+has() { docker image inspect "$1" >/dev/null 2>&1; }
+
+has busybox:local || python3 "$here/images.py" busybox | docker import - busybox:local >/dev/null
+has python:local || python3 "$here/images.py" python |
+    docker import -c 'ENV PATH=/usr/local/bin:/usr/bin:/bin' -c 'CMD ["python3"]' - python:local >/dev/null
