@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from runner.store.base import Wake
+from runner.model.wake import Wake
 
 
 class Queue(Protocol):

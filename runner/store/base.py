@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from runner.engine.events import Event
 from runner.model.execution import Execution, TaskRun
 from runner.model.logs import Level, LogLine
+from runner.model.wake import Wake
 
 # ── values ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -94,19 +95,6 @@ class NumberedEvent:
     number: int
     event: Event
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Wake:
-    """A row of the outbox: the id is the RQ job id."""
-
-    id: str
-    kind: str  # drive | attempt
-    execution_id: str
-    queue: str
-    created_at: datetime
-    task_run_id: str | None = None
-    attempt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
