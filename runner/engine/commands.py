@@ -103,8 +103,16 @@ class StartReplay:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """More children of this flowable can be created now: send `Continued` back when the rest is done."""
+
+    task_run_id: str
+
+
 Command = (
     Evaluate
+    | Continue
     | RunTask
     | StopTask
     | StartChild

@@ -134,8 +134,22 @@ class Restarted:
     task_run_ids: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """Create further children of a flowable (answer to `Continue`; never stored)."""
+
+    task_run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """A fold that was cut, or whose process died, left work that no event will ask for again (never stored)."""
+
+
 Event = (
     Started
+    | Continued
+    | Recovered
     | Evaluated
     | TaskSucceeded
     | TaskFailed

@@ -30,7 +30,8 @@ class Scope:
     failed: bool = False
     warned: bool = False
     killed: bool = False
-    done: tuple[str, ...] = ()  # Dag: ids of terminal tasks
+    started: tuple[str, ...] = ()  # Dag: ids of tasks with a run
+    done: tuple[str, ...] = ()  # Dag: ids of tasks whose run is terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ class Execution:
     scope: Scope = Scope()
     deferred: tuple[str, ...] = ()
     fully_ended: bool = False  # terminal, and afterExecution is done too
+    unfinished: bool = False  # the last fold was cut at its size: more follows without a new event
 
     @property
     def created_at(self) -> datetime:

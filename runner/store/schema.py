@@ -159,6 +159,7 @@ executions = Table(
     _text("scope", nullable=False, default="{}"),
     _text("deferred", nullable=False, default="[]"),
     Column("fully_ended", Boolean, nullable=False, default=False),
+    Column("unfinished", Boolean, nullable=False, default=False),  # the last fold was cut
     Column("holds_slot", Boolean, nullable=False, default=False),
     _text("created_by", nullable=False, default=""),
     _moment("created_at", nullable=False),
