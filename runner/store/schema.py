@@ -369,6 +369,7 @@ sources = Table(
     _text("remote_head"),  # as seen by the last poll
     _text("tree"),  # id of the files tree of head
     _text("refs", nullable=False, default="{}"),  # ref → commit seen last, for commit triggers
+    _text("fingerprint"),  # of what decides how head was read: settings, version
     _text("state", nullable=False),  # NEW | SYNCED | SYNCING | UNREACHABLE | EMPTY | FAILED
     _text("error"),
     Column("failures", Integer, nullable=False, default=0),
