@@ -1,4 +1,4 @@
-"""Writes the root of a small container image as a tar to standard output, from this machine's files.
+"""Writes the root of a small container image as a tar to standard output, from local files.
 
 `busybox` has a shell and the usual small commands. `python` has these, bash, and the Python that
 runs this script with its standard library. Run by docker.sh with the system's Python.
