@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from runner.model.execution import Execution, Labels, StartedBy
@@ -23,8 +24,8 @@ class Beginning:
     """What an execution begins with; the rest follows from its flow.
 
     *inputs* are resolved. *labels* are those of the trigger, then those given. *origin* becomes
-    ``system.from``. *execution_id* is given when files were stored below it already. *upstream_id* and
-    *upstream_task_run_id* name the execution that caused this one, and its waiting Subflow.
+    ``system.from``. *execution_id* is given when files were stored below it already. *upstream_id*
+    and *upstream_task_run_id* name the execution that caused this one, and its waiting Subflow.
     """
 
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -69,7 +70,7 @@ def begin(
 
 
 def labels_of(flow: Flow, beginning: Beginning, execution_id: str) -> Labels:
-    """Return the labels of a new execution: the flow's, the given ones, the system's; later ones win."""
+    """Return the labels of a new execution: the flow's, those given, the system's; later ones win."""
     own = (label for label in flow.labels if not label[0].startswith(SYSTEM_PREFIX))
     given = dict(beginning.labels)
     system = [
@@ -82,12 +83,8 @@ def labels_of(flow: Flow, beginning: Beginning, execution_id: str) -> Labels:
 
 
 def merge_labels(*groups: Iterable[tuple[str, str]]) -> Labels:
-    """Return all labels; of one key the last value at the first place. Empty keys and values are dropped."""
-    merged: dict[str, str] = {}
-    for group in groups:
-        for key, value in group:
-            if key and value:
-                merged[key] = value
+    """Return all labels, of one key the last value at the first place; empty ones are dropped."""
+    merged = {key: value for key, value in chain.from_iterable(groups) if key and value}
     return tuple(merged.items())
 
 

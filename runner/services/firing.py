@@ -6,8 +6,8 @@
         creation = create(runtime, tx, flow, row, Beginning(inputs=…), by=principal, key="cron:…")
     send(runtime, creation)            # after the commit; a failure is harmless
 
-Inputs are resolved before (`runner.services.inputs`). The execution row, its firing key and its wake-up
-are written in the transaction that is handed in; nothing else is.
+Inputs are resolved before (`runner.services.inputs`). The execution row, its firing key and its
+wake-up are written in the transaction that is handed in; nothing else is.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ GIT_OWNER = "git:"
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """An execution and the wake-up to send. *is_new* is false when the firing key had been used before."""
+    """An execution and the wake-up to send. *is_new* is false when its key had been used before."""
 
     execution: Execution
     wake: Wake | None = None
@@ -129,7 +129,7 @@ def send_wakes(runtime: Runtime, wakes: Iterable[Wake | None]) -> None:
         runtime.queue.send(present)
     except Unavailable as exc:
         log.warning(
-            "wake-ups were not sent, the sweep will",
+            "wake-ups were not sent, the sweep will send them",
             action="wake_not_sent",
             count=len(present),
             error=exc.message,

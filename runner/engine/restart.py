@@ -1,0 +1,477 @@
+"""Going on from some task runs of an execution that is over or paused (execution-semantics §11.3–6).
+
+`restart`, `replay` and `change_state` give the head and the task runs with which the event
+`Restarted` goes on. Pure. What they leave to the engine:
+
+- runs in state RESTARTED or CREATED are dispatched, as if they had just been chosen;
+- runs in state RUNNING are flowables (reopened): their scope is recomputed from the runs that stay;
+  one with nothing open is to be continued or resolved, innermost first, then the flow itself.
+
+In a sequential list (also within one value of ForEach) where nothing is left to run again but tasks
+are still to come, the next task's run is made here, in state CREATED.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from runner import ids
+from runner.engine.creation import with_label
+from runner.errors import NotFound, Refused
+from runner.model.execution import Execution, Scope, TaskRun
+from runner.model.flow import Flow, ListName, Place, Task, TaskKind
+from runner.model.states import State
+
+RESTARTED_LABEL = "system.restarted"
+REPLAY_LABEL = "system.replay"
+REPLAYED_LABEL = "system.replayed"
+
+_AFTER_LISTS = frozenset({"errors", "finally", "afterExecution"})
+_LOOPS = ("EachSequential", "EachParallel", "ForEach")
+_SIDE_BY_SIDE = ("Parallel", "Dag")
+_AS_A_WHOLE = ("WorkingDirectory", "LoopUntil", "WaitFor")
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """How an execution goes on.
+
+    Its head, all runs that stay in order of creation, which of them are changed or new, the ids of
+    those that go, and the ids for the event `Restarted`.
+    """
+
+    execution: Execution
+    runs: tuple[TaskRun, ...]
+    changed: tuple[TaskRun, ...]
+    removed: tuple[str, ...]
+    restarted: tuple[str, ...]
+
+
+def restart(
+    flow: Flow,
+    execution: Execution,
+    runs: Sequence[TaskRun],
+    from_ids: Collection[str] | None,
+    now: datetime,
+) -> Restart:
+    """Run again from the given runs (None: all that are FAILED or PAUSED), in place.
+
+    Raises:
+        Refused: there is nothing to restart from.
+    """
+    known = {run.id for run in runs}
+    chosen = _failed_or_paused(runs) if from_ids is None else set(from_ids) & known
+    if not chosen:
+        raise Refused("No task found to restart execution from!")
+    return _Restarting(flow, execution, runs, now).again(chosen)
+
+
+def restart_as_new(
+    flow: Flow, execution: Execution, runs: Sequence[TaskRun], *, new_id: str, now: datetime
+) -> Restart:
+    """Like `restart` of all that failed, as a new execution of *flow*'s revision."""
+    if not _failed_or_paused(runs):
+        raise Refused("No task found to restart execution from!")
+    copy, copies, _ = _copied(flow, execution, runs, new_id, now)
+    return restart(flow, copy, copies, None, now)
+
+
+def replay(
+    flow: Flow,
+    execution: Execution,
+    runs: Sequence[TaskRun],
+    from_id: str,
+    *,
+    new_id: str,
+    now: datetime,
+) -> Restart:
+    """Run again from one task run as a new execution of *flow*'s revision.
+
+    What came before is kept. Runs beside it that failed or had not ended run again too.
+
+    Raises:
+        NotFound: there is no such task run. Refused: its task is gone from the revision, or moved.
+    """
+    by_id = {run.id: run for run in runs}
+    if from_id not in by_id:
+        raise NotFound(f"no task run {from_id} in execution {execution.id}")
+    _check_place(flow, by_id[from_id], by_id)
+    copy, copies, renamed = _copied(flow, execution, runs, new_id, now)
+    restarting = _Restarting(flow, copy, copies, now)
+    restarting.drop(restarting.after(renamed[from_id]))
+    unfinished = {run.id for run in restarting.kept.values() if _is_unfinished(run)}
+    again = restarting.again({renamed[from_id], *unfinished})
+    head = replace(again.execution, labels=with_label(execution.labels, REPLAY_LABEL, "true"))
+    return replace(again, execution=head)
+
+
+def replay_whole(flow: Flow, execution: Execution, *, new_id: str, now: datetime) -> Execution:
+    """Return a new execution that runs everything of *flow*'s revision again."""
+    copy = _new_head(flow, execution, new_id, now)
+    return replace(copy, labels=with_label(execution.labels, REPLAY_LABEL, "true"))
+
+
+def change_state(
+    flow: Flow,
+    execution: Execution,
+    runs: Sequence[TaskRun],
+    task_run_id: str,
+    state: State,
+    now: datetime,
+) -> Restart:
+    """Put one task run into another terminal state and go on behind it.
+
+    Raises:
+        NotFound: there is no such task run.
+    """
+    run = next((run for run in runs if run.id == task_run_id), None)
+    if run is None:
+        raise NotFound(f"no task run {task_run_id} in execution {execution.id}")
+    return _Restarting(flow, execution, runs, now).told(run, state)
+
+
+# ── the work ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Restarting:
+    """The runs of one execution while it is decided which stay and how."""
+
+    def __init__(
+        self, flow: Flow, execution: Execution, runs: Sequence[TaskRun], now: datetime
+    ) -> None:
+        self.flow = flow
+        self.execution = execution
+        self.before = {run.id: run for run in runs}
+        self.kept = dict(self.before)
+        self.now = now
+        self._sequence = execution.sequence
+        self.drop(run.id for run in runs if self._is_in_after_list(run))
+
+    def again(self, chosen: Collection[str]) -> Restart:
+        """Run the chosen runs again, and go on with all that hold them."""
+        for run_id in chosen:
+            if (run := self.kept.get(run_id)) and self._starts_as_a_whole(run):
+                self.drop(child.id for child in self._children(run_id))
+        again = [run_id for run_id in chosen if run_id in self.kept]
+        leaves = {run_id for run_id in again if not self._has_children(run_id)}
+        for run_id in leaves:
+            self.kept[run_id] = self._anew(self.kept[run_id])
+        self._reopen({*again, *self._ancestors(again)} - leaves)
+        return self._result(State.RESTARTED)
+
+    def told(self, run: TaskRun, state: State) -> Restart:
+        """Go on behind *run* as if it had ended in *state*."""
+        attempts = run.attempts
+        if attempts:
+            last = attempts[-1]
+            ended = replace(last, state=state, history=(*last.history, (state, self.now)))
+            attempts = (*attempts[:-1], ended)
+        self.kept[run.id] = replace(run.enter(state, self.now), attempts=attempts)
+        self._reopen(self._ancestors([run.id]))
+        return self._result(State.RESTARTED)
+
+    def after(self, run_id: str) -> set[str]:
+        """Return what comes after a run in the flow: its children, later tasks, later values."""
+        found = {child.id for child in self._children(run_id)}
+        chain = [self.kept[run_id], *(self.kept[i] for i in self._ancestor_chain(run_id))]
+        for run in chain:
+            found.update(other.id for other in self._siblings(run) if self._is_later(other, run))
+        return found
+
+    def drop(self, run_ids: Iterable[str]) -> None:
+        """Let runs go, with all that is below them."""
+        for run_id in list(run_ids):
+            below = [child.id for child in self._children(run_id)]
+            self.kept.pop(run_id, None)
+            self.drop(below)
+
+    def _reopen(self, run_ids: Collection[str]) -> None:
+        for run_id in run_ids:
+            run = self.kept[run_id]
+            self.kept[run_id] = run.enter(State.RUNNING, self.now)
+        for run_id in run_ids:
+            if run_id in self.kept:
+                self._drop_beyond_gap(self.kept[run_id])
+        for run_id in set(run_ids) & set(self.kept):
+            run = self.kept[run_id]
+            self.kept[run_id] = replace(run, scope=self._scope(run))
+
+    def _result(self, state: State) -> Restart:
+        scope = self._scope(None)
+        head = self.execution.enter(state, self.now)
+        head = replace(
+            head,
+            scope=scope,
+            sequence=self._sequence,
+            outputs=None,
+            fully_ended=False,
+            attempt_number=self.execution.attempt_number + 1,
+            labels=with_label(head.labels, RESTARTED_LABEL, "true"),
+        )
+        runs = tuple(sorted(self.kept.values(), key=lambda run: run.sequence))
+        changed = tuple(run for run in runs if self.before.get(run.id) != run)
+        return Restart(
+            execution=head,
+            runs=runs,
+            changed=changed,
+            removed=tuple(run_id for run_id in self.before if run_id not in self.kept),
+            restarted=tuple(run.id for run in changed if not run.state.is_terminal),
+        )
+
+    def _anew(self, run: TaskRun) -> TaskRun:
+        """The run as one that was just chosen; attempts, outputs and history stay."""
+        return replace(run.enter(State.RESTARTED, self.now), evaluated={}, scope=None)
+
+    # ── scopes
+
+    def _scope(self, parent: TaskRun | None) -> Scope:
+        children = list(self._children(parent.id if parent else None))
+        task = self._task(parent) if parent else None
+        name = self._main_list(parent, children)
+        tasks = task.enabled(name) if task else self.flow.enabled(name)
+        inside = [run for run in children if run.task_id in {task.id for task in tasks}]
+        if task is not None and _is(task, _LOOPS):
+            return self._loop_scope(parent, tasks, inside, name)
+        if task is not None and _is(task, _SIDE_BY_SIDE):
+            return _scope_of(name, _next_index(tasks, inside), inside)
+        return self._sequential_scope(parent, tasks, inside, name)
+
+    def _sequential_scope(
+        self, parent: TaskRun | None, tasks: Sequence[Task], runs: list[TaskRun], name: ListName
+    ) -> Scope:
+        cursor = _next_index(tasks, runs)
+        if _is_stalled(runs) and cursor < len(tasks):
+            runs = [*runs, self._next_run(tasks[cursor], parent)]
+            cursor += 1
+        return _scope_of(name, cursor, runs)
+
+    def _loop_scope(
+        self, parent: TaskRun | None, tasks: Sequence[Task], runs: list[TaskRun], name: ListName
+    ) -> Scope:
+        rounds: dict[int, list[TaskRun]] = {}
+        for run in runs:
+            rounds.setdefault(run.iteration or 0, []).append(run)
+        for iteration, of_value in rounds.items():
+            cursor = _next_index(tasks, of_value)
+            if _is_stalled(of_value) and cursor < len(tasks):
+                value = of_value[0].value
+                of_value.append(self._next_run(tasks[cursor], parent, value, iteration))
+        everything = [run for of_value in rounds.values() for run in of_value]
+        open_rounds = sum(not _all_terminal(of_value) for of_value in rounds.values())
+        scope = _scope_of(name, max(rounds, default=-1) + 1, everything)
+        return replace(scope, open=open_rounds)
+
+    def _next_run(
+        self,
+        task: Task,
+        parent: TaskRun | None,
+        value: str | None = None,
+        iteration: int | None = None,
+    ) -> TaskRun:
+        run = TaskRun(
+            id=ids.task_run_id(self.execution.id, self._sequence),
+            execution_id=self.execution.id,
+            sequence=self._sequence,
+            task_id=task.id,
+            state=State.CREATED,
+            history=((State.CREATED, self.now),),
+            parent_id=parent.id if parent else None,
+            value=value,
+            iteration=iteration,
+        )
+        self._sequence += 1
+        self.kept[run.id] = run
+        return run
+
+    def _main_list(self, parent: TaskRun | None, children: Sequence[TaskRun]) -> ListName:
+        """The list that is worked on: that of the children, since those of errors have gone."""
+        for run in children:
+            if place := self.flow.places.get(run.task_id):
+                return place.list_name
+        scope = parent.scope if parent else None
+        return scope.list if scope and scope.list not in _AFTER_LISTS else "tasks"
+
+    def _drop_beyond_gap(self, parent: TaskRun) -> None:
+        """Side-by-side tasks start in order: behind one without a run (of a newer revision) all go."""
+        task = self._task(parent)
+        if not _is(task, _SIDE_BY_SIDE):
+            return
+        children = {run.task_id: run for run in self._children(parent.id)}
+        gap = False
+        for child in task.enabled("tasks"):
+            gap = gap or child.id not in children
+            if gap and child.id in children:
+                self.drop([children[child.id].id])
+
+    # ── the tree
+
+    def _children(self, parent_id: str | None) -> Iterator[TaskRun]:
+        return (run for run in list(self.kept.values()) if run.parent_id == parent_id)
+
+    def _has_children(self, run_id: str) -> bool:
+        return any(self._children(run_id))
+
+    def _siblings(self, run: TaskRun) -> Iterator[TaskRun]:
+        return (other for other in self._children(run.parent_id) if other.id != run.id)
+
+    def _ancestor_chain(self, run_id: str) -> Iterator[str]:
+        parent_id = self.kept[run_id].parent_id
+        while parent_id is not None and parent_id in self.kept:
+            yield parent_id
+            parent_id = self.kept[parent_id].parent_id
+
+    def _ancestors(self, run_ids: Iterable[str]) -> set[str]:
+        return {ancestor for run_id in run_ids for ancestor in self._ancestor_chain(run_id)}
+
+    def _is_later(self, other: TaskRun, run: TaskRun) -> bool:
+        place, other_place = self._place(run), self._place(other)
+        if place.list_name != other_place.list_name:
+            return False
+        if place.parent is not None and _is(place.parent, _SIDE_BY_SIDE):
+            return False
+        if other.iteration != run.iteration:
+            return _is_one_by_one(place.parent) and (other.iteration or 0) > (run.iteration or 0)
+        return other_place.index > place.index
+
+    def _is_in_after_list(self, run: TaskRun) -> bool:
+        place = self.flow.places.get(run.task_id)
+        return place is None or place.list_name in _AFTER_LISTS or place.list_name == "onPause"
+
+    def _starts_as_a_whole(self, run: TaskRun) -> bool:
+        return _is(self._task(run), _AS_A_WHOLE)
+
+    def _place(self, run: TaskRun) -> Place:
+        return self.flow.places[run.task_id]
+
+    def _task(self, run: TaskRun) -> Task:
+        return self._place(run).task
+
+
+# ── small answers ────────────────────────────────────────────────────────────────────────────────
+
+
+def _is(task: Task, names: Sequence[str]) -> bool:
+    return task.kind is TaskKind.FLOWABLE and task.type.rpartition(".")[2] in names
+
+
+def _is_one_by_one(parent: Task | None) -> bool:
+    """Whether a loop takes its values one after the other."""
+    if parent is None:
+        return True
+    name = parent.type.rpartition(".")[2]
+    return name == "EachSequential" or (
+        name == "ForEach" and str(parent.properties.get("concurrencyLimit", 1)) == "1"
+    )
+
+
+def _failed_or_paused(runs: Iterable[TaskRun]) -> set[str]:
+    return {run.id for run in runs if run.state in (State.FAILED, State.PAUSED)}
+
+
+def _is_unfinished(run: TaskRun) -> bool:
+    return not run.state.is_terminal or run.state in (State.FAILED, State.KILLED)
+
+
+def _next_index(tasks: Sequence[Task], runs: Iterable[TaskRun]) -> int:
+    indexes = {task.id: index for index, task in enumerate(tasks)}
+    return max((indexes[run.task_id] for run in runs), default=-1) + 1
+
+
+def _all_terminal(runs: Iterable[TaskRun]) -> bool:
+    return all(run.state.is_terminal for run in runs)
+
+
+def _is_stalled(runs: Sequence[TaskRun]) -> bool:
+    """Whether nothing is left to run and nothing failed or was killed."""
+    bad = (State.FAILED, State.KILLED)
+    return bool(runs) and all(run.state.is_terminal and run.state not in bad for run in runs)
+
+
+def _scope_of(name: ListName, cursor: int, runs: Sequence[TaskRun]) -> Scope:
+    return Scope(
+        list=name,
+        cursor=cursor,
+        open=sum(not run.state.is_terminal for run in runs),
+        failed=any(run.state is State.FAILED for run in runs),
+        warned=any(run.state is State.WARNING for run in runs),
+        killed=any(run.state is State.KILLED for run in runs),
+        done=tuple(run.task_id for run in runs if run.state.is_terminal),
+    )
+
+
+def _copied(
+    flow: Flow, execution: Execution, runs: Sequence[TaskRun], new_id: str, now: datetime
+) -> tuple[Execution, list[TaskRun], Mapping[str, str]]:
+    """Copy what the revision still knows in the same place, with new ids, numbered from 0."""
+    by_id = {run.id: run for run in runs}
+    staying = [run for run in runs if _stands_where_it_stood(flow, run, by_id)]
+    renamed = {run.id: str(ids.task_run_id(new_id, n)) for n, run in enumerate(staying)}
+    copies = [
+        replace(
+            run,
+            id=renamed[run.id],
+            execution_id=new_id,
+            sequence=number,
+            parent_id=renamed[run.parent_id] if run.parent_id else None,
+        )
+        for number, run in enumerate(staying)
+    ]
+    head = _new_head(flow, execution, new_id, now)
+    head = replace(head, sequence=len(copies), attempt_number=execution.attempt_number)
+    return head, copies, renamed
+
+
+def _new_head(flow: Flow, execution: Execution, new_id: str, now: datetime) -> Execution:
+    is_same_revision = flow.revision == execution.revision
+    return Execution(
+        id=new_id,
+        namespace=execution.namespace,
+        flow_id=execution.flow_id,
+        revision=flow.revision,
+        state=State.CREATED,
+        history=((State.CREATED, now),),
+        labels=execution.labels,
+        inputs=execution.inputs,
+        variables=execution.variables if is_same_revision else flow.variables,
+        trigger=execution.trigger,
+        parent_id=execution.id,
+        original_id=execution.original_id or execution.id,
+        attempt_number=execution.attempt_number + 1,
+        original_created_at=execution.original_created_at or execution.created_at,
+        kind=execution.kind,
+        source=execution.source,
+        commit=execution.commit,
+    )
+
+
+def _lineage(run: TaskRun, by_id: Mapping[str, TaskRun]) -> list[TaskRun]:
+    """The run and its ancestors, innermost first."""
+    chain = [run]
+    while chain[-1].parent_id is not None:
+        chain.append(by_id[chain[-1].parent_id])
+    return chain
+
+
+def _stands_where_it_stood(flow: Flow, run: TaskRun, by_id: Mapping[str, TaskRun]) -> bool:
+    chain = _lineage(run, by_id)
+    places = [flow.places.get(each.task_id) for each in chain]
+    if any(place is None or place.index < 0 for place in places):
+        return False
+    within = all(
+        inner is not None and inner.parent is not None and inner.parent.id == outer.task_id
+        for inner, outer in zip(places, chain[1:], strict=False)
+    )
+    last = places[-1]
+    return within and last is not None and last.parent is None
+
+
+def _check_place(flow: Flow, run: TaskRun, by_id: Mapping[str, TaskRun]) -> None:
+    if not _stands_where_it_stood(flow, run, by_id):
+        raise Refused(
+            f"task {run.task_id} is not in revision {flow.revision} at the place where it ran"
+        )
+    place = flow.places[run.task_id]
+    if place.list_name in _AFTER_LISTS:
+        raise Refused(f"an execution cannot be replayed from a task of {place.list_name}")
