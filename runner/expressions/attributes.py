@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .budget import Budget
 from .errors import ExpressionError, UnknownAttribute
 from .values import Entry, Long, describe, is_integer, is_list, is_map
 
@@ -26,8 +27,12 @@ def lookup(value: Any, key: Any) -> Any:
     return _without_arguments(value, key)
 
 
-def call(value: Any, name: str, arguments: Sequence[Any]) -> Any:
-    """What the method gives."""
+def call(value: Any, name: str, arguments: Sequence[Any], budget: Budget) -> Any:
+    """What the method gives.
+
+    Raises:
+        UnknownAttribute: the table has no such method for these arguments.
+    """
     method = _table(value).get(name)
     if method is None:
         raise UnknownAttribute(name, _table(value), describe(value))
@@ -36,6 +41,8 @@ def call(value: Any, name: str, arguments: Sequence[Any]) -> Any:
         raise UnknownAttribute(name, (), describe(value))
     if any(not isinstance(item, str) for item in arguments) and not is_map(value):
         raise UnknownAttribute(name, (), describe(value))
+    if isinstance(value, str):
+        budget.allow_text(len(value) * (1 + sum(map(len, arguments))))
     return function(value, *arguments)
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from runner.errors import HeadraceError
+
+if TYPE_CHECKING:
+    from .tokens import Source
 
 _EXCERPT = 120
 _CANDIDATES = 500
@@ -21,18 +24,9 @@ class ExpressionError(HeadraceError):
 
     code: ClassVar[str] = "expression"
 
-    def __init__(
-        self,
-        reason: str | None = None,
-        *,
-        template: str | None = None,
-        line: int | None = None,
-        column: int | None = None,
-    ) -> None:
+    def __init__(self, reason: str | None = None) -> None:
         super().__init__(reason)
-        self.template = template
-        self.line = line
-        self.column = column
+        self._place: tuple[Source, int] | None = None
 
     @property
     def reason(self) -> str:
@@ -40,19 +34,35 @@ class ExpressionError(HeadraceError):
         return str(self.args[0])
 
     @property
+    def template(self) -> str | None:
+        """The text that was rendered, where known."""
+        return self._place[0].text if self._place else None
+
+    @property
+    def line(self) -> int | None:
+        """The line in the template, where known."""
+        return self._place[0].position(self._place[1])[0] if self._place else None
+
+    @property
+    def column(self) -> int | None:
+        """The column in that line, where known."""
+        return self._place[0].position(self._place[1])[1] if self._place else None
+
+    @property
     def message(self) -> str:
         """What is wrong, where, and in which expression."""
-        where = f" (line {self.line}, column {self.column})" if self.line else ""
-        text = f" in `{excerpt(self.template, self.line)}`" if self.template is not None else ""
-        return f"{self.reason}{where}{text}"
+        if self._place is None:
+            return self.reason
+        where = f"line {self.line}, column {self.column}"
+        return f"{self.reason} ({where} of `{excerpt(self.template, self.line)}`)"
 
     def __str__(self) -> str:
         return self.message
 
-    def at(self, line: int, column: int) -> ExpressionError:
+    def within(self, source: Source, offset: int) -> ExpressionError:
         """The same error, with its place if it had none."""
-        if self.line is None:
-            self.line, self.column = line, column
+        if self._place is None:
+            self._place = (source, offset)
         return self
 
 

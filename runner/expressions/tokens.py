@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -65,17 +64,15 @@ class Source:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._lines = [0, *(match.end() for match in re.finditer(r"\n", text))]
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column, both from 1."""
-        line = bisect_right(self._lines, offset)
-        return line, offset - self._lines[line - 1] + 1
+        line_begin = self.text.rfind("\n", 0, offset) + 1
+        return self.text.count("\n", 0, offset) + 1, offset - line_begin + 1
 
     def error(self, reason: str, offset: int) -> ExpressionError:
         """An error at that place."""
-        line, column = self.position(offset)
-        return ExpressionError(reason, template=self.text, line=line, column=column)
+        return ExpressionError(reason).within(self, offset)
 
 
 def tokenize(source: Source) -> Iterator[Token]:

@@ -1,0 +1,5 @@
+"""All functions; importing this registers them."""
+
+from . import rendering
+
+__all__ = ["rendering"]

@@ -1,0 +1,301 @@
+"""Java's regular expressions on the `regex` package, which can be timed out.
+
+Source: the documentation of `java.util.regex.Pattern` and `Matcher.appendReplacement`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from .errors import ExpressionError, LimitExceeded
+
+if TYPE_CHECKING:
+    from regex import Match, Pattern
+
+_TIMEOUT = timedelta(milliseconds=500)
+_PLAIN = re.compile(r"[^\\.\[\]{}()*+?^$|#&~\s-]+")
+_MAX_PATTERN = 10_000
+_POSIX = {
+    "Lower": "[a-z]",
+    "Upper": "[A-Z]",
+    "ASCII": r"[\x00-\x7F]",
+    "Alpha": "[a-zA-Z]",
+    "Digit": "[0-9]",
+    "Alnum": "[a-zA-Z0-9]",
+    "Punct": r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]""",
+    "Graph": r"[!-~]",
+    "Print": r"[ -~]",
+    "Blank": r"[ \t]",
+    "Cntrl": r"[\x00-\x1F\x7F]",
+    "XDigit": "[0-9a-fA-F]",
+    "Space": r"[ \t\n\x0B\f\r]",
+}
+_CLASSES = {
+    "d": "0-9",
+    "w": "a-zA-Z_0-9",
+    "s": r" \t\n\x0B\f\r",
+}
+_NEGATED = {"D": "d", "W": "w", "S": "s"}
+_INNER = {"h": r" \t\xA0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000", "v": r"\n\x0B\f\r\x85\u2028\u2029"}
+
+
+def compile_pattern(pattern: str) -> Pattern[str]:
+    """The compiled pattern.
+
+    Raises:
+        ExpressionError: it is no regular expression.
+    """
+    try:
+        return _compile(pattern)
+    except RecursionError as error:
+        raise ExpressionError("the regular expression is nested too deeply") from error
+
+
+@lru_cache(maxsize=256)
+def _compile(pattern: str) -> Pattern[str]:
+    import regex
+
+    if len(pattern) > _MAX_PATTERN:
+        raise LimitExceeded(f"a regular expression is longer than {_MAX_PATTERN} characters")
+    try:
+        return regex.compile(_translate(pattern), regex.VERSION1)
+    except (regex.error, ValueError, OverflowError) as error:
+        raise ExpressionError(f"{pattern!r} is no regular expression: {error}") from error
+
+
+def split(text: str, pattern: str, limit: int, timeout: timedelta = _TIMEOUT) -> list[str]:
+    """The parts between the matches, as Java's `String.split` has them."""
+    if not text:
+        return [text]
+    parts: list[str] = []
+    begin = 0
+    for match in _matches(pattern, text, timeout):
+        if 0 < limit <= len(parts) + 1:
+            break
+        if match.end() == 0 or (match.start() == match.end() == len(text)):
+            continue
+        parts.append(text[begin : match.start()])
+        begin = match.end()
+    parts.append(text[begin:])
+    if limit == 0:
+        while len(parts) > 1 and not parts[-1]:
+            parts.pop()
+        if len(parts) == 1 and not parts[0] and begin:
+            return []
+    return parts
+
+
+def replace(
+    text: str,
+    pattern: str,
+    replacement: str,
+    timeout: timedelta = _TIMEOUT,
+    allow: Callable[[int], None] = lambda length: None,
+) -> str:
+    """The text with all matches replaced; `$1` and `${name}` stand for groups."""
+    pieces: list[str] = []
+    begin = length = 0
+    expand: Callable[[Match[str]], str] | None = None
+    for match in _matches(pattern, text, timeout):
+        expand = expand or _replacement(replacement, match)
+        pieces += (text[begin : match.start()], expand(match))
+        length += len(pieces[-1]) + match.start() - begin
+        allow(length)
+        begin = match.end()
+    pieces.append(text[begin:])
+    allow(length + len(pieces[-1]))
+    return "".join(pieces)
+
+
+def find(text: str, pattern: str, timeout: timedelta = _TIMEOUT) -> Match[str] | None:
+    """The first match anywhere in the text."""
+    return next(_matches(pattern, text, timeout), None)
+
+
+def groups(pattern: str) -> int:
+    """How many groups the pattern has."""
+    return compile_pattern(pattern).groups
+
+
+def _matches(pattern: str, text: str, timeout: timedelta) -> Any:
+    compiled = compile_pattern(pattern)
+    try:
+        yield from compiled.finditer(text, timeout=timeout.total_seconds())
+    except TimeoutError as error:
+        milliseconds = timeout // timedelta(milliseconds=1)
+        raise LimitExceeded(
+            f"the regular expression {pattern!r} takes longer than {milliseconds} ms"
+        ) from error
+
+
+def _replacement(text: str, match: Match[str]) -> Callable[[Match[str]], str]:
+    parts: list[str | int] = []
+    index = 0
+    while index < len(text):
+        character = text[index]
+        index += 1
+        if character == "\\":
+            if index == len(text):
+                raise ExpressionError("the replacement ends with a backslash")
+            parts.append(text[index])
+            index += 1
+        elif character == "$":
+            group, index = _group_reference(text, index, match)
+            parts.append(group)
+        else:
+            parts.append(character)
+    return lambda found: "".join(
+        part if isinstance(part, str) else found.group(part) or "" for part in parts
+    )
+
+
+def _group_reference(text: str, index: int, match: Match[str]) -> tuple[int, int]:
+    if named := re.compile(r"\{(\w+)\}").match(text, index):
+        number = match.re.groupindex.get(named.group(1))
+        if number is None:
+            raise ExpressionError(f"the pattern has no group {named.group(1)!r}")
+        return number, named.end()
+    digit = re.compile(r"[0-9]").match(text, index)
+    if digit is None:
+        raise ExpressionError("$ in a replacement stands before a group's number; \\$ is a $")
+    number = int(digit.group())
+    if number > match.re.groups:
+        raise ExpressionError(f"the pattern has no group {number}")
+    index += 1
+    while index < len(text) and text[index] in "0123456789":
+        longer = number * 10 + int(text[index])
+        if longer > match.re.groups:
+            break
+        number = longer
+        index += 1
+    return number, index
+
+
+# ---- the pattern's syntax
+
+
+def _translate(pattern: str) -> str:
+    if _PLAIN.fullmatch(pattern):
+        return pattern
+    return "".join(_Translator(pattern).pieces())
+
+
+class _Translator:
+    """Rewrites what Java writes in another way than `regex`."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        self.index = 0
+        self.depth = 0
+
+    def pieces(self) -> Any:
+        while self.index < len(self.pattern):
+            character = self.pattern[self.index]
+            self.index += 1
+            if character == "\\":
+                yield self.escape()
+            elif character == "[":
+                self.depth += 1
+                yield self.opening()
+            elif character == "]" and self.depth:
+                self.depth -= 1
+                yield "]"
+            elif character == "&" and self.depth and self.pattern[self.index - 1 :][:2] == "&&":
+                self.index += 1
+                yield "&&"
+            elif self.depth and character in "|~-&" and self.pattern[self.index :][:1] == character:
+                yield "\\" + character
+            elif character == "$" and not self.depth:
+                yield r"(?=(?:\r\n|[\n\r\x85\u2028\u2029])?\Z)"
+            elif character == "." and not self.depth:
+                yield r"[^\n\r\x85\u2028\u2029]"
+            elif not self.depth and character == "]":
+                yield "\\]"
+            elif not self.depth and character == "}":
+                yield "}" if self.is_quantifier() else "\\}"
+            else:
+                yield character
+
+    def is_quantifier(self) -> bool:
+        begin = self.pattern.rfind("{", 0, self.index)
+        inside = self.pattern[begin : self.index]
+        return re.fullmatch(r"\{\d+(,\d*)?\}", inside) is not None
+
+    def opening(self) -> str:
+        text = "["
+        if self.pattern[self.index :][:1] == "^":
+            self.index += 1
+            text += "^"
+        if self.pattern[self.index :][:1] == "]":
+            self.index += 1
+            text += "\\]"
+        return text
+
+    def escape(self) -> str:
+        if self.index == len(self.pattern):
+            raise ExpressionError("the regular expression ends with a backslash")
+        character = self.pattern[self.index]
+        self.index += 1
+        if character == "Q":
+            return self.quoted()
+        if character in _CLASSES:
+            return _CLASSES[character] if self.depth else f"[{_CLASSES[character]}]"
+        if character in _NEGATED:
+            return f"[^{_CLASSES[_NEGATED[character]]}]"
+        if character in _INNER:
+            return _INNER[character] if self.depth else f"[{_INNER[character]}]"
+        if character in "pP":
+            return self.property(character)
+        if character == "Z":
+            return r"(?=\n?\Z)"
+        if character == "z":
+            return r"\Z"
+        if character == "R" and not self.depth:
+            return r"(?:\r\n|[\n\x0B\f\r\x85\u2028\u2029])"
+        if character == "e":
+            return r"\x1B"
+        if character == "x" and self.pattern[self.index :][:1] == "{":
+            return self.braced_code()
+        if character == "k":
+            return "\\g" + self.named()
+        if character.isalpha() and character not in "tnrfaubBAGXx":
+            raise ExpressionError(f"\\{character} means nothing in a regular expression")
+        return "\\" + character
+
+    def named(self) -> str:
+        end = self.pattern.find(">", self.index)
+        name = self.pattern[self.index : end + 1]
+        self.index = end + 1
+        return name
+
+    def braced_code(self) -> str:
+        end = self.pattern.find("}", self.index)
+        code = self.pattern[self.index + 1 : end]
+        self.index = end + 1
+        return re.escape(chr(int(code, 16)))
+
+    def quoted(self) -> str:
+        end = self.pattern.find("\\E", self.index)
+        text = self.pattern[self.index : end if end >= 0 else None]
+        self.index = end + 2 if end >= 0 else len(self.pattern)
+        return re.escape(text)
+
+    def property(self, sign: str) -> str:
+        braced = re.compile(r"\{\^?(\w+)(=\w+)?\}").match(self.pattern, self.index)
+        if braced is None:
+            letter = self.pattern[self.index : self.index + 1]
+            self.index += 1
+            return f"\\{sign}{{{letter}}}"
+        self.index = braced.end()
+        name = braced.group(1)
+        if name in _POSIX and not braced.group(2):
+            inside = _POSIX[name]
+            return inside if sign == "p" else f"[^{inside[1:]}"
+        if name.startswith("java"):
+            name = name[4:].replace("Case", "")
+        name = name[2:] if name.startswith(("Is", "In")) else name
+        return f"\\{sign}{{{name}{braced.group(2) or ''}}}"
