@@ -52,7 +52,9 @@ def execution_path(namespace: str, flow_id: str, execution_id: str) -> str:
     return f"/{namespace.replace('.', '/')}/{slug(flow_id)}/executions/{execution_id}/"
 
 
-def task_path(namespace: str, flow_id: str, execution_id: str, task_id: str, task_run_id: str) -> str:
+def task_path(
+    namespace: str, flow_id: str, execution_id: str, task_id: str, task_run_id: str
+) -> str:
     """Folder of a task run's files, ending in ``/``."""
     return f"{execution_path(namespace, flow_id, execution_id)}tasks/{slug(task_id)}/{task_run_id}/"
 

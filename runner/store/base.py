@@ -150,6 +150,22 @@ class Announcement:
 
 
 @dataclass(frozen=True, slots=True)
+class Metric:
+    """A number that a task reported. (execution, task run, attempt, number) is unique: again overwrites."""
+
+    execution_id: str
+    task_run_id: str
+    attempt: int
+    number: int
+    task_id: str
+    name: str
+    kind: str  # counter | timer | gauge
+    value: float
+    at: datetime
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class KvRow:
     """One key's present value (plain data) and its life."""
 
@@ -177,9 +193,9 @@ class ExecutionFilter:
     trigger_types: tuple[str, ...] = ()
     upstream_id: str | None = None
     original_id: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    text: str | None = None  # id, flow or namespace contains it
+    since: datetime | None = None  # created at or after it
+    until: datetime | None = None  # created before it
+    text: str | None = None  # the id starts with it, or flow or namespace contain it (any case)
     kinds: tuple[str, ...] = ()
 
 
@@ -194,10 +210,125 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRow:
+    """What is known of a Git source. *refs*: commit seen last by ref; *tree*: of *head*'s files."""
+
+    name: str
+    url: str  # without credentials
+    branch: str
+    state: str  # NEW | SYNCED | SYNCING | UNREACHABLE | EMPTY | FAILED
+    head: str | None = None
+    remote_head: str | None = None
+    tree: str | None = None
+    refs: Mapping[str, str] = field(default_factory=dict)
+    error: str | None = None
+    failures: int = 0
+    polled_at: datetime | None = None
+    next_poll_at: datetime | None = None
+    synced_at: datetime | None = None
+    hurried_at: datetime | None = None  # a push event asked for a poll; written by `hurry` alone
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRun:
+    """One applied plan. *id* is given by the store."""
+
+    source: str
+    from_commit: str | None
+    to_commit: str
+    summary: Mapping[str, Any]
+    at: datetime
+    took_ms: int
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRow:
+    """What people see of a commit."""
+
+    source: str
+    sha: str
+    author: str
+    email: str
+    message: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemRow:
+    """What is wrong with a file of a source; *number* counts within the file."""
+
+    source: str
+    path: str
+    number: int
+    code: str
+    message: str
+    commit: str  # since
+    at: datetime
+    line: int | None = None
+    column: int | None = None
+    frame: str | None = None
+    namespace: str | None = None
+    flow_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TreeFile:
+    """One namespace file of a tree: its content is the Git blob."""
+
+    namespace: str
+    path: str
+    blob: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceFileRow:
+    """A namespace file that the API owns; *uri* is where its content lies."""
+
+    namespace: str
+    path: str
+    uri: str
+    size: int
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineRow:
+    """Something that made a service raise. *until* None with *tries* at the bound: never again by itself."""
+
+    subject: str  # execution:ID, trigger:NS/FLOW/ID, source:NAME …
+    tries: int
+    traceback: str
+    last_at: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """Who changed what. *id* is given by the store."""
+
+    at: datetime
+    principal: str
+    action: str
+    subject: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Fold:
-    """What one fold writes, all in one transaction, only if the execution still has *version*."""
+    """What one fold writes, all in one transaction, only if the execution still has *version*.
+
+    With *before* (the head as it was loaded or last saved) columns whose value is still the very same
+    object are not written again: hand it in on every hot path.
+    """
 
     execution: Execution  # new head; its version is the one read, save() stores version + 1
+    before: Execution | None = None
     changes: Sequence[TaskRun] = ()
     set_timers: Sequence[Timer] = ()
     clear_timers: Sequence[str] = ()
@@ -207,16 +338,25 @@ class Fold:
     announcements: Sequence[tuple[str, bool, int]] = ()  # state, fully, entry
     add_wakes: Sequence[Wake] = ()
     remove_wakes: Sequence[str] = ()
-    kv_writes: Sequence[Mapping[str, Any]] = ()
-    metrics: Sequence[Mapping[str, Any]] = ()
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    kv_writes: Sequence[
+        KvRow | tuple[str, str]
+    ] = ()  # a pair (namespace, key) deletes; in this order
+    metrics: Sequence[Metric] = ()
+    holds_slot: bool | None = None  # None: as it was
 
 
 # ── accessors ────────────────────────────────────────────────────────────────────────────────────
 
 
 class Executions(Protocol):
-    def add(self, execution: Execution, *, by: str, upstream_id: str | None = None, upstream_task_run_id: str | None = None) -> None: ...
+    def add(
+        self,
+        execution: Execution,
+        *,
+        by: str,
+        upstream_id: str | None = None,
+        upstream_task_run_id: str | None = None,
+    ) -> None: ...
     def get(self, execution_id: str) -> Execution: ...
     def find(self, execution_id: str) -> Execution | None: ...
     def lock(self, execution_id: str) -> Execution:
@@ -225,7 +365,14 @@ class Executions(Protocol):
     def save(self, fold: Fold) -> bool:
         """Write a fold; False (and nothing written) if another one was faster."""
 
-    def search(self, filter: ExecutionFilter, *, limit: int, cursor: str | None = None, ascending: bool = False) -> Page:
+    def search(
+        self,
+        filter: ExecutionFilter,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        ascending: bool = False,
+    ) -> Page:
         """Newest first; items are Execution heads."""
 
     def count(self, filter: ExecutionFilter, *, at_most: int) -> int: ...
@@ -233,8 +380,21 @@ class Executions(Protocol):
     def children(self, upstream_id: str, *, limit: int = 1000) -> Sequence[Execution]: ...
     def oldest_queued(self, namespace: str, flow_id: str) -> str | None: ...
     def unfinished(self, *, limit: int, older_than: datetime | None = None) -> Sequence[str]: ...
-    def delete(self, execution_id: str) -> None: ...
-    def set_labels(self, execution_id: str, labels: Sequence[tuple[str, str]]) -> None: ...
+    def upstream(self, execution_id: str) -> tuple[str | None, str | None]:
+        """What waits for it or started it: upstream execution, and the waiting Subflow's task run."""
+
+    def take_slot(self, execution_id: str) -> bool:
+        """Note that it holds a concurrency slot of its flow; False: it did already."""
+
+    def drop_slot(self, execution_id: str) -> bool:
+        """Note that it holds none any more; False: it held none (so give back none)."""
+
+    def holds_slot(self, execution_id: str) -> bool: ...
+    def delete(self, execution_id: str) -> None:
+        """Remove it with all rows that belong to it; log lines apart (`Logs.delete`)."""
+
+    def set_labels(self, execution_id: str, labels: Sequence[tuple[str, str]]) -> None:
+        """Replace them; the version grows, so a fold under way fails and loads again."""
 
 
 class TaskRunRows(Protocol):
@@ -251,18 +411,25 @@ class TaskRunRows(Protocol):
 
 
 class Events(Protocol):
-    def add(self, execution_id: str, event: Event, *, queue: str = "default", wake: bool = True) -> Wake | None:
+    def add(
+        self, execution_id: str, event: Event, *, queue: str = "default", wake: bool = True
+    ) -> Wake | None:
         """Append with the next number and, with *wake*, a drive wake-up in the same transaction."""
 
     def after(self, execution_id: str, number: int) -> Sequence[NumberedEvent]: ...
 
 
 class Wakes(Protocol):
-    def add(self, wake: Wake) -> None: ...
+    def add(self, wake: Wake) -> None:
+        """A known id stays as it is."""
+
     def new_drive(self, execution_id: str, queue: str = "default") -> Wake: ...
     def remove(self, ids: Iterable[str]) -> None: ...
     def of_execution(self, execution_id: str) -> Sequence[Wake]: ...
-    def older_than(self, moment: datetime, *, limit: int, after: str | None = None) -> Sequence[Wake]: ...
+    def older_than(
+        self, moment: datetime, *, limit: int, after: str | None = None
+    ) -> Sequence[Wake]:
+        """Oldest first; *after* is the id of the last one seen."""
 
 
 class Attempts(Protocol):
@@ -294,11 +461,23 @@ class Timers(Protocol):
 
 
 class Flows(Protocol):
+    """`save` never touches *running*: `take_slot` and `give_slot` do."""
+
     def get(self, namespace: str, flow_id: str) -> FlowRow: ...
     def find(self, namespace: str, flow_id: str) -> FlowRow | None: ...
     def lock(self, namespace: str, flow_id: str) -> FlowRow: ...
     def save(self, row: FlowRow) -> None: ...
-    def search(self, *, namespace: str | None = None, text: str | None = None, owner: str | None = None, labels: Sequence[tuple[str, str]] = (), with_deleted: bool = False, limit: int = 100, cursor: str | None = None) -> Page: ...
+    def search(
+        self,
+        *,
+        namespace: str | None = None,
+        text: str | None = None,
+        owner: str | None = None,
+        labels: Sequence[tuple[str, str]] = (),
+        with_deleted: bool = False,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page: ...
     def of_owner(self, owner: str) -> Sequence[FlowRow]: ...
     def take_slot(self, namespace: str, flow_id: str, limit: int) -> bool:
         """Count and take under the row's lock."""
@@ -323,7 +502,15 @@ class Triggers(Protocol):
     def locked_by(self, execution_id: str) -> TriggerRow | None: ...
     def save(self, row: TriggerRow) -> None: ...
     def delete(self, namespace: str, flow_id: str, trigger_id: str) -> None: ...
-    def search(self, *, namespace: str | None = None, flow_id: str | None = None, text: str | None = None, limit: int = 100, cursor: str | None = None) -> Page: ...
+    def search(
+        self,
+        *,
+        namespace: str | None = None,
+        flow_id: str | None = None,
+        text: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page: ...
 
 
 class Firings(Protocol):
@@ -337,9 +524,13 @@ class Kv(Protocol):
     def find(self, namespace: str, key: str) -> KvRow | None:
         """Expired ones too; the caller looks at *expires_at*."""
 
-    def set(self, row: KvRow) -> None: ...
+    def set(self, row: KvRow) -> None:
+        """Write it; an existing one keeps *created_at* and its version grows by one."""
+
     def delete(self, namespace: str, key: str) -> bool: ...
-    def list(self, namespace: str, *, prefix: str = "", limit: int = 1000, cursor: str | None = None) -> Page: ...
+    def list(
+        self, namespace: str, *, prefix: str = "", limit: int = 1000, cursor: str | None = None
+    ) -> Page: ...
 
 
 class Workers(Protocol):
@@ -361,9 +552,137 @@ class Duties(Protocol):
     def release(self, name: str, holder: str) -> None: ...
 
 
+class Announcements(Protocol):
+    """Written by `Fold.announcements`."""
+
+    def take(self, limit: int) -> Sequence[Announcement]:
+        """Oldest first; on PostgreSQL those that another transaction has taken are left out."""
+
+    def remove(self, ids: Iterable[int]) -> None: ...
+
+
+class Metrics(Protocol):
+    def add(self, metrics: Iterable[Metric]) -> None: ...
+    def of_execution(self, execution_id: str) -> Sequence[Metric]: ...
+    def of_task_run(self, task_run_id: str, execution_id: str) -> Sequence[Metric]: ...
+
+
+class Quarantine(Protocol):
+    def find(self, subject: str) -> QuarantineRow | None: ...
+    def save(self, row: QuarantineRow) -> None: ...
+    def list(self, *, limit: int = 100) -> Sequence[QuarantineRow]: ...
+    def remove(self, subject: str) -> bool: ...
+
+
+class Audit(Protocol):
+    def add(self, row: AuditRow) -> None: ...
+    def list(
+        self, *, subject: str | None = None, limit: int = 100, cursor: str | None = None
+    ) -> Page:
+        """Newest first."""
+
+
+class Sources(Protocol):
+    def get(self, name: str) -> SourceRow: ...
+    def find(self, name: str) -> SourceRow | None: ...
+    def list(self) -> Sequence[SourceRow]: ...
+    def save(self, row: SourceRow) -> bool:
+        """Write it if the stored version is still *row.version* (0: or there is none); stores version + 1.
+
+        *hurried_at* stays as it is.
+        """
+
+    def hurry(self, name: str, now: datetime) -> bool:
+        """Note that a push event asks for a poll."""
+
+    def remove(self, name: str) -> None:
+        """Forget the source, its problems, sync runs, commits and manifests."""
+
+
+class SyncRuns(Protocol):
+    def add(self, run: SyncRun) -> int: ...
+    def of_source(self, source: str, *, limit: int = 20, cursor: str | None = None) -> Page:
+        """Newest first."""
+
+
+class Commits(Protocol):
+    def add(self, commits: Iterable[CommitRow]) -> None:
+        """Known ones stay as they are."""
+
+    def get(self, source: str, sha: str) -> CommitRow: ...
+    def find(self, source: str, sha: str) -> CommitRow | None: ...
+    def of_source(self, source: str, *, limit: int = 20) -> Sequence[CommitRow]:
+        """Newest first."""
+
+    def with_prefix(self, prefix: str, *, limit: int = 10) -> Sequence[CommitRow]: ...
+
+
+class SourceProblems(Protocol):
+    def of_source(self, source: str) -> Sequence[ProblemRow]: ...
+    def of_flow(self, namespace: str, flow_id: str) -> Sequence[ProblemRow]: ...
+    def replace(
+        self, source: str, problems: Sequence[ProblemRow], paths: Sequence[str] | None = None
+    ) -> None:
+        """Make *problems* all of the source's problems, or all of those in *paths*."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Number of problems by source; those without are absent."""
+
+
+class Trees(Protocol):
+    """Manifests of namespace files: a tree's id is a digest of its entries, commits share them."""
+
+    def has(self, tree: str) -> bool: ...
+    def add(self, tree: str, files: Iterable[TreeFile]) -> None:
+        """A known tree stays as it is."""
+
+    def files(self, tree: str, namespace: str | None = None) -> Sequence[TreeFile]: ...
+    def find(self, tree: str, namespace: str, path: str) -> TreeFile | None: ...
+    def set_commit(self, source: str, sha: str, tree: str) -> None: ...
+    def of_commit(self, source: str, sha: str) -> str | None:
+        """The tree of a commit."""
+
+
+class NamespaceFileRows(Protocol):
+    def get(self, namespace: str, path: str) -> NamespaceFileRow: ...
+    def find(self, namespace: str, path: str) -> NamespaceFileRow | None: ...
+    def list(self, namespace: str, *, prefix: str = "") -> Sequence[NamespaceFileRow]:
+        """By path."""
+
+    def save(self, row: NamespaceFileRow) -> None:
+        """Write it; an existing one keeps *created_at* and its version grows by one."""
+
+    def remove(self, namespace: str, path: str) -> bool: ...
+    def namespaces(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file in the database: *content* names its chunks."""
+
+    path: str
+    content: str
+    size: int
+    modified_at: datetime
+
+
+class StoredFiles(Protocol):
+    """Internal storage in the database; `runner.storage.database` writes chunks first, then the file."""
+
+    def find(self, path: str) -> StoredFile | None: ...
+    def list(self, prefix: str, *, limit: int = 1000, after: str = "") -> Sequence[StoredFile]: ...
+    def save(self, row: StoredFile) -> None:
+        """Put the file in place; chunks of replaced content are removed."""
+
+    def remove(self, path: str) -> bool: ...
+    def remove_below(self, prefix: str) -> int: ...
+    def add_chunk(self, content: str, number: int, data: bytes) -> None: ...
+    def chunk(self, content: str, number: int) -> bytes | None: ...
+    def drop_chunks(self, content: str) -> None: ...
+
+
 class Tx(Protocol):
-    """One transaction. Further accessors (sources, sync_runs, commits, problems, trees, namespace_files,
-    announcements, metrics, quarantine, audit, stored files) follow the same habits in their own modules."""
+    """One transaction. Usable inside its block only, by one thread at a time."""
 
     executions: Executions
     task_runs: TaskRunRows
@@ -378,6 +697,17 @@ class Tx(Protocol):
     kv: Kv
     workers: Workers
     duties: Duties
+    announcements: Announcements
+    metrics: Metrics
+    quarantine: Quarantine
+    audit: Audit
+    sources: Sources
+    sync_runs: SyncRuns
+    commits: Commits
+    source_problems: SourceProblems
+    trees: Trees
+    namespace_files: NamespaceFileRows
+    stored_files: StoredFiles
 
     def now(self) -> datetime:
         """The database's clock."""
@@ -406,19 +736,31 @@ class Logs(Protocol):
     def write(self, lines: Sequence[LogLine]) -> None:
         """Store up to 500 lines at once; a line under a known (execution, task run, attempt, number) overwrites."""
 
-    def search(self, query: LogQuery, *, limit: int, cursor: str | None = None, ascending: bool = True) -> Page: ...
-    def tail(self, execution_id: str, after: Mapping[tuple[str, int], int], *, limit: int) -> Sequence[LogLine]:
+    def search(
+        self, query: LogQuery, *, limit: int, cursor: str | None = None, ascending: bool = True
+    ) -> Page: ...
+    def tail(
+        self, execution_id: str, after: Mapping[tuple[str, int], int], *, limit: int
+    ) -> Sequence[LogLine]:
         """Lines past a cursor per (task run, attempt); unknown pairs from their start."""
 
     def delete(self, execution_id: str) -> int: ...
 
 
 class Store(Protocol):
-    """One database. Safe for many threads and processes; after a fork, open again."""
+    """One database. Safe for many threads and processes.
+
+    Connections are opened when first needed. A forked child forgets its parent's by itself.
+    Opening a block inside a `begin` block of the same thread raises RuntimeError: use its tx.
+    Unavailable is raised where the database does not answer, Conflict where it chose a deadlock's victim.
+    """
 
     dialect: str  # sqlite | postgresql
     logs: Logs
 
     def begin(self) -> AbstractContextManager[Tx]: ...
     def read(self) -> AbstractContextManager[Tx]: ...
+    def fork_reset(self) -> None:
+        """Forget all connections without closing them: for a child after a fork (done by itself)."""
+
     def close(self) -> None: ...

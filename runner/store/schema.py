@@ -6,6 +6,8 @@ Every query that a page or the engine makes has an index here.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -25,12 +27,16 @@ STATE = MetaData()
 LOGS = MetaData()
 
 
-def _text(name: str, **options: object) -> Column[str]:
-    return Column(name, Text, **options)  # type: ignore[arg-type]
+# Byte order everywhere: keyset pages and prefix ranges mean the same in Python and in both databases.
+_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
 
-def _moment(name: str, **options: object) -> Column[int]:
-    return Column(name, BigInteger, **options)  # type: ignore[arg-type]
+def _text(name: str, **options: Any) -> Column[str]:
+    return Column(name, _TEXT, **options)
+
+
+def _moment(name: str, **options: Any) -> Column[int]:
+    return Column(name, BigInteger, **options)
 
 
 # ── definitions ──────────────────────────────────────────────────────────────────────────────────
@@ -42,10 +48,14 @@ flows = Table(
     _text("flow_id", nullable=False),
     Column("revision", Integer, nullable=False),  # the active one
     Column("last_revision", Integer, nullable=False),  # highest number ever given
-    Column("absent", Boolean, nullable=False, default=False),  # vanished from Git: shown, triggers off
+    Column(
+        "absent", Boolean, nullable=False, default=False
+    ),  # vanished from Git: shown, triggers off
     Column("deleted", Boolean, nullable=False, default=False),
     Column("disabled", Boolean, nullable=False, default=False),  # as the source says
-    Column("blocked", Boolean, nullable=False, default=False),  # has not_available_yet problems: not activated
+    Column(
+        "blocked", Boolean, nullable=False, default=False
+    ),  # has not_available_yet problems: not activated
     _text("owner", nullable=False),  # "api" or "git:SOURCE"
     _text("path"),  # in the repository
     _text("commit"),  # that last changed its text
@@ -94,7 +104,12 @@ triggers = Table(
     _moment("updated_at", nullable=False),
     PrimaryKeyConstraint("namespace", "flow_id", "trigger_id"),
 )
-Index("triggers_due", triggers.c.next_at, sqlite_where=text("next_at IS NOT NULL"), postgresql_where=text("next_at IS NOT NULL"))
+Index(
+    "triggers_due",
+    triggers.c.next_at,
+    sqlite_where=text("next_at IS NOT NULL"),
+    postgresql_where=text("next_at IS NOT NULL"),
+)
 Index("triggers_by_execution", triggers.c.execution_id)
 Index("triggers_by_type", triggers.c.type)
 
@@ -146,7 +161,10 @@ executions = Table(
     _text("outputs"),
     _text("trigger"),  # JSON {id, type, variables}
     _text("trigger_id"),
-    _text("upstream_id"),  # trigger.variables.executionId: parent of a Subflow, upstream of a Flow trigger
+    _text("trigger_type"),
+    _text(
+        "upstream_id"
+    ),  # trigger.variables.executionId: parent of a Subflow, upstream of a Flow trigger
     _text("upstream_task_run_id"),  # waiting Subflow
     _text("parent_id"),
     _text("original_id"),
@@ -168,7 +186,13 @@ executions = Table(
     _moment("queued_at"),
 )
 Index("executions_by_time", executions.c.created_at, executions.c.id)
-Index("executions_by_flow", executions.c.namespace, executions.c.flow_id, executions.c.created_at)
+Index(
+    "executions_by_flow",
+    executions.c.namespace,
+    executions.c.flow_id,
+    executions.c.created_at,
+    executions.c.state,
+)
 Index("executions_by_state", executions.c.state, executions.c.created_at)
 Index("executions_by_upstream", executions.c.upstream_id)
 Index("executions_by_commit", executions.c.commit, executions.c.created_at)
@@ -176,8 +200,8 @@ Index("executions_by_original", executions.c.original_id)
 Index(
     "executions_unfinished",
     executions.c.created_at,
-    sqlite_where=text("fully_ended = 0"),
-    postgresql_where=text("fully_ended = false"),
+    sqlite_where=text("NOT fully_ended"),
+    postgresql_where=text("NOT fully_ended"),
 )
 Index(
     "executions_queued",
@@ -195,9 +219,16 @@ execution_labels = Table(
     _text("execution_id", nullable=False),
     _text("key", nullable=False),
     _text("value", nullable=False),
-    PrimaryKeyConstraint("key", "value", "execution_id"),
+    _moment("created_at", nullable=False),  # of the execution
+    PrimaryKeyConstraint("execution_id", "key"),
 )
-Index("execution_labels_by_execution", execution_labels.c.execution_id)
+Index(
+    "execution_labels_by_value",
+    execution_labels.c.key,
+    execution_labels.c.value,
+    execution_labels.c.created_at,
+    execution_labels.c.execution_id,
+)
 
 task_runs = Table(
     "task_runs",
@@ -223,8 +254,8 @@ Index(
     "task_runs_live",
     task_runs.c.execution_id,
     task_runs.c.parent_id,
-    sqlite_where=text("live = 1"),
-    postgresql_where=text("live = true"),
+    sqlite_where=text("live"),
+    postgresql_where=text("live"),
 )
 
 # Live attempts of worker tasks; a row goes when its end is folded.
@@ -288,7 +319,9 @@ Index("timers_due", timers.c.at)
 announcements = Table(
     "announcements",
     STATE,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column(
+        "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    ),
     _text("execution_id", nullable=False),
     _text("state", nullable=False),
     Column("fully", Boolean, nullable=False),
@@ -338,7 +371,9 @@ duties = Table(
 quarantine = Table(
     "quarantine",
     STATE,
-    _text("subject", nullable=False, primary_key=True),  # execution:ID, trigger:NS/FLOW/ID, source:NAME …
+    _text(
+        "subject", nullable=False, primary_key=True
+    ),  # execution:ID, trigger:NS/FLOW/ID, source:NAME …
     Column("tries", Integer, nullable=False),
     _text("traceback", nullable=False),
     _moment("last_at", nullable=False),
@@ -348,7 +383,9 @@ quarantine = Table(
 audit = Table(
     "audit",
     STATE,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column(
+        "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    ),
     _moment("at", nullable=False),
     _text("principal", nullable=False),
     _text("action", nullable=False),
@@ -383,7 +420,9 @@ sources = Table(
 sync_runs = Table(
     "sync_runs",
     STATE,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column(
+        "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    ),
     _text("source", nullable=False),
     _text("from_commit"),
     _text("to_commit", nullable=False),
@@ -482,7 +521,9 @@ stored_chunks = Table(
 log_lines = Table(
     "log_lines",
     LOGS,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column(
+        "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    ),
     _text("execution_id"),
     _text("task_run_id"),
     Column("attempt", Integer, nullable=False),
