@@ -1,17 +1,17 @@
 """Every error of Headrace, in one tree.
 
-    HeadraceError
-    ├── FlowInvalid          the flow is wrong (carries all problems)
-    ├── InputInvalid         inputs of an execution are wrong
-    ├── ExpressionError      an expression cannot be parsed or rendered (runner.expressions)
-    ├── TaskError            the task failed (runner.plugin)
-    ├── NotFound             what was asked for does not exist
-    ├── Refused              a rule forbids it in the present state (409)
-    ├── Forbidden            whoever asks may not do it
-    ├── TooLarge             a limit on size was passed
-    ├── Unavailable          a neighbour (Redis, Docker, Git …) does not answer
-    ├── SettingsInvalid      the configuration is wrong
-    └── Conflict             another process was faster; try again
+HeadraceError
+├── FlowInvalid          the flow is wrong (carries all problems)
+├── InputInvalid         inputs of an execution are wrong
+├── ExpressionError      an expression cannot be parsed or rendered (runner.expressions)
+├── TaskError            the task failed (runner.plugin)
+├── NotFound             what was asked for does not exist
+├── Refused              a rule forbids it in the present state (409)
+├── Forbidden            whoever asks may not do it
+├── TooLarge             a limit on size was passed
+├── Unavailable          a neighbour (Redis, Docker, Git …) does not answer
+├── SettingsInvalid      the configuration is wrong
+└── Conflict             another process was faster; try again
 """
 
 from __future__ import annotations
@@ -37,6 +37,18 @@ class NotFound(HeadraceError):
     """There is no such thing."""
 
     code = "not_found"
+
+
+class Expired(NotFound):
+    """Its time is over."""
+
+    code = "expired"
+
+
+class ArgumentInvalid(HeadraceError):
+    """A value that was given makes no sense."""
+
+    code = "argument_invalid"
 
 
 class Refused(HeadraceError):
