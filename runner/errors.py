@@ -5,7 +5,9 @@ HeadraceError
 ├── InputInvalid         inputs of an execution are wrong
 ├── ExpressionError      an expression cannot be parsed or rendered (runner.expressions)
 ├── TaskError            the task failed (runner.plugin)
+├── ArgumentInvalid      a value that was given makes no sense
 ├── NotFound             what was asked for does not exist
+│   └── Expired          it was there, but its time is over
 ├── Refused              a rule forbids it in the present state (409)
 ├── Forbidden            whoever asks may not do it
 ├── TooLarge             a limit on size was passed
