@@ -149,6 +149,7 @@ class Hand:
         self._worker_id = worker_id
         self._key = keys.hand_key(worker_id, kind)
         self._queues = [keys.queue_key(name) for name in queues]
+        self._command: Any = client.execute_command
         self._take: Any = client.register_script(_TAKE)
         self._done: Any = client.register_script(_DONE)
 
@@ -168,7 +169,7 @@ class Hand:
     def wait(self, seconds: float) -> list[str]:
         """Wait for one id; an empty list: none came. Several queues share the time."""
         for queue in self._queues:
-            job_id: Any = self._redis.execute_command(
+            job_id = self._command(
                 "BLMOVE", queue, self._key, "LEFT", "RIGHT", seconds / len(self._queues)
             )
             if job_id is not None:
