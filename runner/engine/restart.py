@@ -1,14 +1,10 @@
-"""Going on from some task runs of an execution that is over or paused (execution-semantics §11.3–6).
+"""Going on from task runs of an execution that is over or paused (execution-semantics §11.3–6).
 
-`restart`, `replay` and `change_state` give the head and the task runs with which the event
-`Restarted` goes on. Pure. What they leave to the engine:
-
-- runs in state RESTARTED or CREATED are dispatched, as if they had just been chosen;
-- runs in state RUNNING are flowables (reopened): their scope is recomputed from the runs that stay;
-  one with nothing open is to be continued or resolved, innermost first, then the flow itself.
-
-In a sequential list (also within one value of ForEach) where nothing is left to run again but tasks
-are still to come, the next task's run is made here, in state CREATED.
+`restart`, `replay` and `change_state` give the head, the task runs and the ids with which the
+event `Restarted` goes on. Pure. The engine dispatches those of the ids that are in a created state;
+of the others, which are terminal, it hears once more that they have ended: that is how lists go on
+in which nothing is left to run again. Flowables that hold them are RUNNING again, with scopes
+recomputed from the runs that stay.
 """
 
 from __future__ import annotations
@@ -19,6 +15,7 @@ from datetime import datetime
 
 from runner import ids
 from runner.engine.creation import with_label
+from runner.engine.step import begin_attempt
 from runner.errors import NotFound, Refused
 from runner.model.execution import Execution, Scope, TaskRun
 from runner.model.flow import Flow, ListName, Place, Task, TaskKind
@@ -30,6 +27,7 @@ REPLAYED_LABEL = "system.replayed"
 
 _AFTER_LISTS = frozenset({"errors", "finally", "afterExecution"})
 _LOOPS = ("EachSequential", "EachParallel", "ForEach")
+_DAGS = ("Dag",)
 _SIDE_BY_SIDE = ("Parallel", "Dag")
 _AS_A_WHOLE = ("WorkingDirectory", "LoopUntil", "WaitFor")
 
@@ -146,7 +144,7 @@ class _Restarting:
         self.before = {run.id: run for run in runs}
         self.kept = dict(self.before)
         self.now = now
-        self._sequence = execution.sequence
+        self._nudges: list[str] = []
         self.drop(run.id for run in runs if self._is_in_after_list(run))
 
     def again(self, chosen: Collection[str]) -> Restart:
@@ -190,7 +188,7 @@ class _Restarting:
     def _reopen(self, run_ids: Collection[str]) -> None:
         for run_id in run_ids:
             run = self.kept[run_id]
-            self.kept[run_id] = run.enter(State.RUNNING, self.now)
+            self.kept[run_id] = begin_attempt(run.enter(State.RUNNING, self.now), self.now)
         for run_id in run_ids:
             if run_id in self.kept:
                 self._drop_beyond_gap(self.kept[run_id])
@@ -204,8 +202,8 @@ class _Restarting:
         head = replace(
             head,
             scope=scope,
-            sequence=self._sequence,
             outputs=None,
+            deferred=(),
             fully_ended=False,
             attempt_number=self.execution.attempt_number + 1,
             labels=with_label(head.labels, RESTARTED_LABEL, "true"),
@@ -217,7 +215,7 @@ class _Restarting:
             runs=runs,
             changed=changed,
             removed=tuple(run_id for run_id in self.before if run_id not in self.kept),
-            restarted=tuple(run.id for run in changed if not run.state.is_terminal),
+            restarted=(*(run.id for run in changed if run.state.is_created), *self._nudges),
         )
 
     def _anew(self, run: TaskRun) -> TaskRun:
@@ -231,59 +229,41 @@ class _Restarting:
         task = self._task(parent) if parent else None
         name = self._main_list(parent, children)
         tasks = task.enabled(name) if task else self.flow.enabled(name)
-        inside = [run for run in children if run.task_id in {task.id for task in tasks}]
+        known = {each.id for each in tasks}
+        inside = [run for run in children if run.task_id in known]
         if task is not None and _is(task, _LOOPS):
-            return self._loop_scope(parent, tasks, inside, name)
-        if task is not None and _is(task, _SIDE_BY_SIDE):
-            return _scope_of(name, _next_index(tasks, inside), inside)
-        return self._sequential_scope(parent, tasks, inside, name)
+            return self._loop_scope(tasks, inside, name)
+        cursor = _next_index(tasks, inside)
+        scope = replace(_flags(name, inside), cursor=cursor, open=_live_count(inside))
+        if task is not None and _is(task, _DAGS):
+            scope = _with_started(scope, inside)
+        has_room = task is not None and _is(task, _SIDE_BY_SIDE) and cursor < len(tasks)
+        return self._nudged(scope, tasks, inside) if has_room or not scope.open else scope
 
-    def _sequential_scope(
-        self, parent: TaskRun | None, tasks: Sequence[Task], runs: list[TaskRun], name: ListName
-    ) -> Scope:
-        cursor = _next_index(tasks, runs)
-        if _is_stalled(runs) and cursor < len(tasks):
-            runs = [*runs, self._next_run(tasks[cursor], parent)]
-            cursor += 1
-        return _scope_of(name, cursor, runs)
-
-    def _loop_scope(
-        self, parent: TaskRun | None, tasks: Sequence[Task], runs: list[TaskRun], name: ListName
-    ) -> Scope:
-        rounds: dict[int, list[TaskRun]] = {}
+    def _loop_scope(self, tasks: Sequence[Task], runs: list[TaskRun], name: ListName) -> Scope:
+        """Count values: one is open while a run of it is live, or tasks of it are to come."""
+        values: dict[int, list[TaskRun]] = {}
         for run in runs:
-            rounds.setdefault(run.iteration or 0, []).append(run)
-        for iteration, of_value in rounds.items():
-            cursor = _next_index(tasks, of_value)
-            if _is_stalled(of_value) and cursor < len(tasks):
-                value = of_value[0].value
-                of_value.append(self._next_run(tasks[cursor], parent, value, iteration))
-        everything = [run for of_value in rounds.values() for run in of_value]
-        open_rounds = sum(not _all_terminal(of_value) for of_value in rounds.values())
-        scope = _scope_of(name, max(rounds, default=-1) + 1, everything)
-        return replace(scope, open=open_rounds)
+            values.setdefault(run.iteration or 0, []).append(run)
+        open_values, ended = 0, []
+        for of_value in values.values():
+            if _live_count(of_value):
+                open_values += 1
+            elif _next_index(tasks, of_value) < len(tasks):
+                open_values += 1
+                self._nudges.append(_last(tasks, of_value).id)
+            else:
+                ended.extend(of_value)
+        scope = replace(_flags(name, runs), cursor=max(values, default=-1) + 1, open=open_values)
+        return self._nudged(scope, tasks, ended)
 
-    def _next_run(
-        self,
-        task: Task,
-        parent: TaskRun | None,
-        value: str | None = None,
-        iteration: int | None = None,
-    ) -> TaskRun:
-        run = TaskRun(
-            id=ids.task_run_id(self.execution.id, self._sequence),
-            execution_id=self.execution.id,
-            sequence=self._sequence,
-            task_id=task.id,
-            state=State.CREATED,
-            history=((State.CREATED, self.now),),
-            parent_id=parent.id if parent else None,
-            value=value,
-            iteration=iteration,
-        )
-        self._sequence += 1
-        self.kept[run.id] = run
-        return run
+    def _nudged(self, scope: Scope, tasks: Sequence[Task], runs: Sequence[TaskRun]) -> Scope:
+        """Let the engine hear again that the last of the ended runs has ended."""
+        ended = [run for run in runs if run.state.is_terminal]
+        if not ended:
+            return scope
+        self._nudges.append(_last(tasks, ended).id)
+        return replace(scope, open=scope.open + 1)
 
     def _main_list(self, parent: TaskRun | None, children: Sequence[TaskRun]) -> ListName:
         """The list that is worked on: that of the children, since those of errors have gone."""
@@ -294,7 +274,7 @@ class _Restarting:
         return scope.list if scope and scope.list not in _AFTER_LISTS else "tasks"
 
     def _drop_beyond_gap(self, parent: TaskRun) -> None:
-        """Side-by-side tasks start in order: behind one without a run (of a newer revision) all go."""
+        """Side-by-side tasks start in order: behind one without a run (it is new) all go."""
         task = self._task(parent)
         if not _is(task, _SIDE_BY_SIDE):
             return
@@ -379,24 +359,28 @@ def _next_index(tasks: Sequence[Task], runs: Iterable[TaskRun]) -> int:
     return max((indexes[run.task_id] for run in runs), default=-1) + 1
 
 
-def _all_terminal(runs: Iterable[TaskRun]) -> bool:
-    return all(run.state.is_terminal for run in runs)
+def _last(tasks: Sequence[Task], runs: Iterable[TaskRun]) -> TaskRun:
+    indexes = {task.id: index for index, task in enumerate(tasks)}
+    return max(runs, key=lambda run: (indexes[run.task_id], run.sequence))
 
 
-def _is_stalled(runs: Sequence[TaskRun]) -> bool:
-    """Whether nothing is left to run and nothing failed or was killed."""
-    bad = (State.FAILED, State.KILLED)
-    return bool(runs) and all(run.state.is_terminal and run.state not in bad for run in runs)
+def _live_count(runs: Iterable[TaskRun]) -> int:
+    return sum(not run.state.is_terminal for run in runs)
 
 
-def _scope_of(name: ListName, cursor: int, runs: Sequence[TaskRun]) -> Scope:
+def _flags(name: ListName, runs: Sequence[TaskRun]) -> Scope:
     return Scope(
         list=name,
-        cursor=cursor,
-        open=sum(not run.state.is_terminal for run in runs),
         failed=any(run.state is State.FAILED for run in runs),
         warned=any(run.state is State.WARNING for run in runs),
         killed=any(run.state is State.KILLED for run in runs),
+    )
+
+
+def _with_started(scope: Scope, runs: Sequence[TaskRun]) -> Scope:
+    return replace(
+        scope,
+        started=tuple(run.task_id for run in runs),
         done=tuple(run.task_id for run in runs if run.state.is_terminal),
     )
 

@@ -1,4 +1,4 @@
-"""Kestra's JSON of our values (specification: rest-api §9): pure functions, used by API, CLI and pages.
+"""Kestra's JSON of our values (rest-api §9): pure functions, used by API, CLI and pages.
 
 Keys are camelCase; what is None is left out; moments are ISO texts in UTC with milliseconds.
 """
@@ -190,7 +190,7 @@ def flow_for_execution(parsed: Flow) -> Json:
 
 
 def validation(index: int, document: Mapping[str, Any], problems: Iterable[Problem]) -> Json:
-    """What validation found in one document (§9.6). Without findings there are no ``constraints``."""
+    """What validation found in one document (§9.6); ``constraints`` only where it is not valid."""
     by_severity: dict[str, list[str]] = {}
     for problem in problems:
         by_severity.setdefault(problem.severity, []).append(problem_text(problem))
