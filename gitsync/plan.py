@@ -1,0 +1,501 @@
+"""What a commit changes: a value that can be printed, compared and judged. Pure.
+
+`plan` compares a commit's tree with what is known of a source's flows. Nothing is decided later:
+`gitsync.apply` only writes it down.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Literal
+
+from gitsync.reading import ReadFlow, Reading, frame, line_of
+from gitsync.tree import NamespaceFile, Tree, lfs_problem, printable
+from runner.model.flow import Flow
+from runner.model.problems import Problem
+from runner.store.base import FlowRow
+
+Key = tuple[str, str]
+"""Namespace and id of a flow."""
+Missing = Literal["disable", "delete", "keep"]
+API = "api"
+
+
+class Act(StrEnum):
+    """What happens to a flow."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    MOVED = "moved"  # another file, the same text
+    RETURNED = "returned"  # was absent or deleted
+    ACTIVATED = "activated"  # was blocked by what was not available then
+    REMOVED = "removed"  # absent: shown, but its triggers are off
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A flow that the store knows, with the digest of its active text."""
+
+    row: FlowRow
+    digest: str
+
+    @property
+    def key(self) -> Key:
+        return self.row.namespace, self.row.flow_id
+
+    @property
+    def is_present(self) -> bool:
+        return not (self.row.absent or self.row.deleted)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The commit to go to, and the source's rules. *owners*: all that may own a flow now."""
+
+    source: str
+    after: str
+    before: str | None = None
+    namespace: str | None = None
+    missing: Missing = "disable"
+    ref: str = ""
+    owners: frozenset[str] = frozenset()
+    files_id: str = ""  # Git's id of the folder of files
+
+    @property
+    def owner(self) -> str:
+        return f"git:{self.source}"
+
+
+@dataclass(frozen=True)
+class FlowChange:
+    """One flow's change. *revision* is the active one afterwards; *text* is given if it is new."""
+
+    act: Act
+    namespace: str
+    flow_id: str
+    path: str
+    revision: int
+    digest: str = ""
+    text: str | None = None
+    old_path: str | None = None
+    flow: Flow | None = None
+    blocked: bool = False
+    row: FlowRow | None = None  # as it was
+
+    @property
+    def key(self) -> Key:
+        return self.namespace, self.flow_id
+
+    def __str__(self) -> str:
+        moved = f" (was {self.old_path})" if self.old_path else ""
+        blocked = ", not activated" if self.blocked else ""
+        name = f"{self.namespace}/{self.flow_id}"
+        return f"{self.act:<9} {name} revision {self.revision}{blocked}  {self.path}{moved}"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A file that is not followed, and why. *keeps*: the revision that stays active meanwhile."""
+
+    path: str
+    problems: tuple[Problem, ...]
+    frames: tuple[str | None, ...] = ()
+    namespace: str | None = None
+    flow_id: str | None = None
+    keeps: int | None = None
+
+    def __str__(self) -> str:
+        kept = f" (revision {self.keeps} stays active)" if self.keeps else ""
+        lines = [f"refused   {self.path}{kept}"]
+        for problem in self.problems:
+            place = f":{problem.line}" if problem.line else ""
+            place += f":{problem.column}" if problem.line and problem.column else ""
+            lines.append(f"            {self.path}{place} {problem.message}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class FilesChange:
+    """Namespace files: *tree* is the id of the whole manifest; the others are its difference."""
+
+    tree: str = ""
+    added: tuple[NamespaceFile, ...] = ()
+    changed: tuple[NamespaceFile, ...] = ()
+    removed: tuple[NamespaceFile, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def written(self) -> tuple[NamespaceFile, ...]:
+        return (*self.added, *self.changed)
+
+    @property
+    def count(self) -> int:
+        return len(self.added) + len(self.changed) + len(self.removed)
+
+    def lines(self) -> Iterator[str]:
+        for act, files in (
+            ("added", self.added),
+            ("changed", self.changed),
+            ("removed", self.removed),
+        ):
+            for file in files:
+                yield f"{act:<9} file {file.namespace}: {file.path}  {file.origin}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that one commit of a source changes."""
+
+    target: Target
+    flows: tuple[FlowChange, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    files: FilesChange = FilesChange()
+    unchanged: int = 0
+
+    @cached_property
+    def by_key(self) -> Mapping[Key, FlowChange]:
+        return {change.key: change for change in self.flows}
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Say whether no flow and no file is touched (what was refused may still be new)."""
+        return not self.flows and not self.files.count
+
+    def summary(self) -> dict[str, int]:
+        """Return counts by act, for a sync run's row."""
+        counts = {act.value: sum(1 for c in self.flows if c.act is act) for act in Act}
+        counts = {act: count for act, count in counts.items() if count}
+        files = {"files": self.files.count} if self.files.count else {}
+        refused = {"refused": len(self.refused)} if self.refused else {}
+        return {**counts, **files, **refused, "unchanged": self.unchanged}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the plan as plain data."""
+        return {
+            "source": self.target.source,
+            "before": self.target.before,
+            "after": self.target.after,
+            "summary": self.summary(),
+            "flows": [_change_json(change) for change in self.flows],
+            "refused": [_refusal_json(refusal) for refusal in self.refused],
+            "files": [line.split("  ")[0] for line in self.files.lines()],
+        }
+
+    def __str__(self) -> str:
+        before = self.target.before[:10] if self.target.before else "nothing"
+        lines = [f"{self.target.source}: {before} → {self.target.after[:10]}"]
+        lines += [f"  {change}" for change in self.flows]
+        lines += [f"  {line}" for line in self.files.lines()]
+        lines += [f"  {line}" for refusal in self.refused for line in str(refusal).splitlines()]
+        lines.append(f"  {self.unchanged} unchanged")
+        return "\n".join(lines)
+
+
+def to_read(old: Tree, new: Tree, own: Iterable[Known], troubled: Iterable[str]) -> frozenset[str]:
+    """Return the paths of flows to read: changed ones, unknown ones, and those that had problems."""
+    known = {item.row.path for item in own if item.is_present}
+    again = {path for path in troubled if path in new.flows}
+    return frozenset(
+        path
+        for path, file in new.flows.items()
+        if old.flows.get(path) != file or path not in known or path in again
+    )
+
+
+def plan(
+    target: Target,
+    old: Tree,
+    new: Tree,
+    reading: Reading,
+    known: Mapping[Key, Known],
+    *,
+    claims: Mapping[Key, str] | None = None,
+    troubled: frozenset[str] = frozenset(),
+) -> Plan:
+    """Say what follows from a commit.
+
+    *known* holds the source's own flows and every other one that the read texts name; *claims* the
+    namespace files (namespace, path) of other owners; *troubled* the paths that had problems before.
+    """
+    flows = _FlowPlanner(target, new, reading, known).run()
+    changes, refused, unchanged = flows
+    files, refused_files = _files(target, old, new, reading, claims or {}, troubled)
+    others = [_refused_path(path, problem) for path, problem in new.problems.items()]
+    everything = sorted((*refused, *refused_files, *others), key=lambda refusal: refusal.path)
+    return Plan(target, changes, tuple(everything), files, unchanged)
+
+
+class _FlowPlanner:
+    """One run of the flows' part; a class only to share its tables among short methods."""
+
+    def __init__(
+        self, target: Target, new: Tree, reading: Reading, known: Mapping[Key, Known]
+    ) -> None:
+        self.target = target
+        self.known = known
+        self.read = {flow.path: flow for flow in reading.flows}
+        own = [item for item in known.values() if item.row.owner == target.owner]
+        self.own = {item.key: item for item in own if item.is_present}
+        self.by_path = {item.row.path: item for item in self.own.values()}
+        self.taken = {
+            self.by_path[path].key: path
+            for path in new.flows
+            if path not in self.read and path in self.by_path
+        }
+        self.refused: list[Refusal] = []
+
+    def run(self) -> tuple[tuple[FlowChange, ...], tuple[Refusal, ...], int]:
+        accepted = {key: flow for key, flow in self._chosen().items() if self._may_own(key, flow)}
+        changes = [self._change(key, flow) for key, flow in accepted.items()]
+        present = [change for change in changes if change is not None]
+        kept = {(r.namespace, r.flow_id) for r in self.refused if r.keeps is not None}
+        removed = self._removed({*accepted, *self.taken}, kept)
+        unchanged = len(self.taken) + len(changes) - len(present)
+        ordered = sorted((*present, *removed), key=lambda change: (change.path, change.key))
+        return tuple(ordered), tuple(self.refused), unchanged
+
+    def _chosen(self) -> dict[Key, ReadFlow]:
+        """Return one usable file for each flow; refuse the others."""
+        chosen: dict[Key, ReadFlow] = {}
+        for flow in sorted(self.read.values(), key=self._rank):
+            if (key := self._usable(flow)) is None:
+                continue
+            rival = self.taken.get(key) or (chosen[key].path if key in chosen else None)
+            if rival is None:
+                chosen[key] = flow
+            else:
+                self._refuse(flow, _duplicate(key, flow, rival))
+        return chosen
+
+    def _rank(self, flow: ReadFlow) -> tuple[bool, str]:
+        """The file that had the flow before comes first, then by path."""
+        owner = self.by_path.get(flow.path)
+        holds_it = owner is not None and owner.key == (flow.namespace, flow.flow_id)
+        return not holds_it, flow.path
+
+    def _usable(self, flow: ReadFlow) -> Key | None:
+        """Return the flow's key if its text may be followed; else refuse it."""
+        if not (flow.is_valid or flow.is_blocked):
+            self._refuse(flow, *flow.problems)
+            return None
+        if flow.namespace is None or flow.flow_id is None:
+            self._refuse(flow, Problem("the flow has no namespace and no folder gives one", "namespace"))
+            return None
+        if not within(flow.namespace, self.target.namespace):
+            self._refuse(flow, _border(flow, self.target))
+            return None
+        key = (flow.namespace, flow.flow_id)
+        if flow.is_blocked and (item := self.own.get(key)) and not item.row.blocked:
+            self._refuse(flow, *flow.problems)  # the last good revision stays
+            return None
+        return key
+
+    def _may_own(self, key: Key, flow: ReadFlow) -> bool:
+        item = self.known.get(key)
+        if item is None or item.row.owner == self.target.owner or not item.is_present:
+            return True
+        if item.row.owner != API and item.row.owner not in self.target.owners:
+            return True  # its source is not configured any more
+        self._refuse(flow, _owned(key, flow, item.row, self.target))
+        return False
+
+    def _refuse(self, flow: ReadFlow, *problems: Problem) -> None:
+        keeper = self.by_path.get(flow.path)
+        if keeper is None and flow.namespace and flow.flow_id:
+            keeper = self.own.get((flow.namespace, flow.flow_id))
+        named = keeper.key if keeper else (flow.namespace, flow.flow_id)
+        self.refused.append(
+            Refusal(
+                path=flow.path,
+                problems=problems,
+                frames=tuple(frame(flow.text, problem.line) for problem in problems),
+                namespace=named[0],
+                flow_id=named[1],
+                keeps=keeper.row.revision if keeper else None,
+            )
+        )
+
+    def _change(self, key: Key, flow: ReadFlow) -> FlowChange | None:
+        """Return what changes for an accepted file; None if nothing does."""
+        if flow.is_blocked:
+            self._refuse(flow, *flow.problems)
+        item = self.known.get(key)
+        made = FlowChange(
+            act=Act.ADDED,
+            namespace=key[0],
+            flow_id=key[1],
+            path=flow.path,
+            revision=1,
+            digest=flow.digest,
+            text=flow.text,
+            flow=flow.flow if not flow.is_blocked else None,
+            blocked=flow.is_blocked,
+        )
+        return made if item is None else _compared(made, item, self.target)
+
+    def _removed(self, present: set[Key], kept: set[tuple[str | None, str | None]]) -> list[FlowChange]:
+        if self.target.missing == "keep":
+            return []
+        act = Act.DELETED if self.target.missing == "delete" else Act.REMOVED
+        return [
+            FlowChange(
+                act, *key, item.row.path or "", item.row.revision, item.digest, row=item.row
+            )
+            for key, item in self.own.items()
+            if key not in present and key not in kept
+        ]
+
+
+def within(namespace: str, border: str | None) -> bool:
+    """Say whether a namespace is the border's own or below it."""
+    return border is None or namespace == border or namespace.startswith(border + ".")
+
+
+def _compared(made: FlowChange, item: Known, target: Target) -> FlowChange | None:
+    row = item.row
+    same_text = item.digest == made.digest
+    moved = row.path is not None and row.path != made.path and row.owner == target.owner
+    change = replace(
+        made,
+        revision=row.revision if same_text else row.last_revision + 1,
+        text=None if same_text else made.text,
+        old_path=row.path if moved else None,
+        row=row,
+    )
+    act = _act(change, item, same_text, target)
+    return None if act is None else replace(change, act=act)
+
+
+def _act(change: FlowChange, item: Known, same_text: bool, target: Target) -> Act | None:
+    if not item.is_present or item.row.owner != target.owner:
+        return Act.RETURNED
+    if not same_text:
+        return Act.CHANGED
+    if item.row.blocked != change.blocked:
+        return Act.ACTIVATED
+    return Act.MOVED if item.row.path != change.path else None
+
+
+def _duplicate(key: Key, flow: ReadFlow, rival: str) -> Problem:
+    name = f"{key[0]}/{key[1]}"
+    message = f"the flow {name} is defined twice: here and in {rival}, which is followed"
+    return Problem(message, "duplicate", path="id", line=line_of(flow.text, "id"), column=1)
+
+
+def _border(flow: ReadFlow, target: Target) -> Problem:
+    return Problem(
+        f"the namespace {flow.namespace} is outside of {target.namespace}, "
+        f"the border of source {target.source}",
+        "border",
+        path="namespace",
+        line=line_of(flow.text, "namespace"),
+        column=1,
+    )
+
+
+def _owned(key: Key, flow: ReadFlow, row: FlowRow, target: Target) -> Problem:
+    holder = _name(row.owner) + (f" ({row.path})" if row.path else "")
+    return Problem(
+        f"the flow {key[0]}/{key[1]} belongs to {holder}; source {target.source} claims it too",
+        "owner",
+        path="id",
+        line=line_of(flow.text, "id"),
+        column=1,
+    )
+
+
+def _name(owner: str) -> str:
+    return "the API" if owner == API else f"source {owner.removeprefix('git:')}"
+
+
+def _refused_path(path: str, problem: Problem) -> Refusal:
+    return Refusal(printable(path), (problem,), (None,))
+
+
+def _files(
+    target: Target,
+    old: Tree,
+    new: Tree,
+    reading: Reading,
+    claims: Mapping[Key, str],
+    troubled: frozenset[str],
+) -> tuple[FilesChange, list[Refusal]]:
+    refused = dict(_refused_files(target, new, reading, claims, troubled, old))
+    before = {p: f for p, f in old.files.items() if p not in troubled}
+    after = {p: f for p, f in new.files.items() if p not in refused}
+    change = FilesChange(
+        tree=_manifest_id(target, after, refused),
+        added=tuple(f for p, f in after.items() if p not in before),
+        changed=tuple(f for p, f in after.items() if p in before and before[p] != f),
+        removed=tuple(f for p, f in before.items() if p not in after),
+        sizes=reading.sizes,
+    )
+    return change, [_refused_path(path, problem) for path, problem in refused.items()]
+
+
+def _refused_files(
+    target: Target,
+    new: Tree,
+    reading: Reading,
+    claims: Mapping[Key, str],
+    troubled: frozenset[str],
+    old: Tree,
+) -> Iterator[tuple[str, Problem]]:
+    for path, file in new.files.items():
+        if file.blob in reading.lfs:
+            yield path, lfs_problem(path)
+        elif (owner := claims.get((file.namespace, file.path))) and (
+            path in troubled or old.files.get(path) is None
+        ):
+            yield (
+                path,
+                Problem(
+                    f"the file {file.path} of namespace {file.namespace} belongs to {_name(owner)}; "
+                    f"source {target.source} claims it too",
+                    "owner",
+                ),
+            )
+
+
+def _manifest_id(
+    target: Target, files: Mapping[str, NamespaceFile], refused: Mapping[str, Problem]
+) -> str:
+    """Return an id that is the same for the same content: empty where there is no file."""
+    if not files:
+        return ""
+    parts = [target.files_id, target.namespace or "", *sorted(map(printable, refused))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
+
+
+def _change_json(change: FlowChange) -> dict[str, Any]:
+    return {
+        "act": change.act.value,
+        "namespace": change.namespace,
+        "id": change.flow_id,
+        "path": change.path,
+        "oldPath": change.old_path,
+        "revision": change.revision,
+        "blocked": change.blocked,
+    }
+
+
+def _refusal_json(refusal: Refusal) -> dict[str, Any]:
+    return {
+        "path": refusal.path,
+        "keeps": refusal.keeps,
+        "problems": [
+            {
+                "line": problem.line,
+                "column": problem.column,
+                "path": problem.path,
+                "code": problem.code,
+                "message": problem.message,
+            }
+            for problem in refusal.problems
+        ],
+    }
