@@ -12,7 +12,7 @@ JOBS   ?= 2
 .PHONY: help up setup services test unit conformance integration e2e bench lint types fix docs run new-task
 
 help:
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -69,10 +69,10 @@ fix: $(DEV)  ## format, and mend what ruff can
 	$(BIN)/ruff format
 
 docs: $(DEV)  ## write the generated reference anew
-	$(BIN)/python -m docs.generate $(ARGS)
+	$(BIN)/python -m script.reference $(ARGS)
 
 run: $(BASE)  ## run one flow without a server: ARGS="FLOW.yaml --input k=v"
 	@$(BIN)/headrace run $(ARGS)
 
-new-task: $(BASE)  ## write a task type's dull part and its test: ARGS="FAMILY Name"
-	$(BIN)/python -m docs.scaffold $(ARGS)
+new-task: $(BASE)  ## write a task type's dull part and its test: ARGS="FAMILY Name [TYPE]"
+	$(BIN)/python -m script.new_task $(ARGS)
