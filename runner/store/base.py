@@ -228,6 +228,7 @@ class SourceRow:
     synced_at: datetime | None = None
     hurried_at: datetime | None = None  # a push event asked for a poll; written by `hurry` alone
     version: int = 0
+    fingerprint: str | None = None  # of what decides how *head* was read: settings, version
 
 
 @dataclass(frozen=True, slots=True)
