@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, JsonValue
 
 from runner import durations
-from runner.errors import NotFound, Refused
+from runner.errors import Expired, NotFound, Refused
 from runner.model.flow import TaskKind
 from runner.plugin import Read, RunContext, Task, TaskError
 
@@ -87,6 +87,8 @@ class Get(Task):
         namespace = self.namespace or ctx.identity.namespace
         try:
             return self.Outputs(value=ctx.kv.get(namespace, self.key))
+        except Expired as exc:
+            raise TaskError(exc.message) from exc
         except NotFound as exc:
             return self._missing(namespace, exc)
 
