@@ -222,8 +222,7 @@ def plan(
     *known* holds the source's own flows and every other one that the read texts name; *claims* the
     namespace files (namespace, path) of other owners; *troubled* the paths that had problems before.
     """
-    flows = _FlowPlanner(target, new, reading, known).run()
-    changes, refused, unchanged = flows
+    changes, refused, unchanged = _FlowPlanner(target, new, reading, known).run()
     files, refused_files = _files(target, old, new, reading, claims or {}, troubled)
     others = [_refused_path(path, problem) for path, problem in new.problems.items()]
     everything = sorted((*refused, *refused_files, *others), key=lambda refusal: refusal.path)
@@ -248,13 +247,13 @@ class _FlowPlanner:
             if path not in self.read and path in self.by_path
         }
         self.refused: list[Refusal] = []
+        self.kept: set[Key] = set()
 
     def run(self) -> tuple[tuple[FlowChange, ...], tuple[Refusal, ...], int]:
         accepted = {key: flow for key, flow in self._chosen().items() if self._may_own(key, flow)}
         changes = [self._change(key, flow) for key, flow in accepted.items()]
         present = [change for change in changes if change is not None]
-        kept = {(r.namespace, r.flow_id) for r in self.refused if r.keeps is not None}
-        removed = self._removed({*accepted, *self.taken}, kept)
+        removed = self._removed({*accepted, *self.taken, *self.kept})
         unchanged = len(self.taken) + len(changes) - len(present)
         ordered = sorted((*present, *removed), key=lambda change: (change.path, change.key))
         return tuple(ordered), tuple(self.refused), unchanged
@@ -309,6 +308,8 @@ class _FlowPlanner:
         if keeper is None and flow.namespace and flow.flow_id:
             keeper = self.own.get((flow.namespace, flow.flow_id))
         named = keeper.key if keeper else (flow.namespace, flow.flow_id)
+        if keeper:
+            self.kept.add(keeper.key)
         self.refused.append(
             Refusal(
                 path=flow.path,
@@ -316,7 +317,7 @@ class _FlowPlanner:
                 frames=tuple(frame(flow.text, problem.line) for problem in problems),
                 namespace=named[0],
                 flow_id=named[1],
-                keeps=keeper.row.revision if keeper else None,
+                keeps=keeper.row.revision if keeper and not keeper.row.blocked else None,
             )
         )
 
@@ -338,7 +339,7 @@ class _FlowPlanner:
         )
         return made if item is None else _compared(made, item, self.target)
 
-    def _removed(self, present: set[Key], kept: set[tuple[str | None, str | None]]) -> list[FlowChange]:
+    def _removed(self, present: set[Key]) -> list[FlowChange]:
         if self.target.missing == "keep":
             return []
         act = Act.DELETED if self.target.missing == "delete" else Act.REMOVED
@@ -347,7 +348,7 @@ class _FlowPlanner:
                 act, *key, item.row.path or "", item.row.revision, item.digest, row=item.row
             )
             for key, item in self.own.items()
-            if key not in present and key not in kept
+            if key not in present
         ]
 
 

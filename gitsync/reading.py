@@ -25,6 +25,10 @@ class Parsed(Protocol):
     def flow(self) -> Flow | None: ...
     @property
     def problems(self) -> tuple[Problem, ...]: ...
+    @property
+    def namespace(self) -> str | None: ...
+    @property
+    def flow_id(self) -> str | None: ...
 
 
 Parse = Callable[[str, str | None], Parsed]
@@ -89,15 +93,14 @@ def read_flow(file: FlowFile, content: bytes, size: int, *, parse: Parse, limit:
 
 def _parsed(file: FlowFile, text: str, digest: str, parse: Parse) -> ReadFlow:
     parsed = parse(text, file.namespace)
-    flow = parsed.flow
     return ReadFlow(
         path=file.path,
         text=text,
         digest=digest,
-        flow=flow,
+        flow=parsed.flow,
         problems=tuple(parsed.problems),
-        namespace=flow.namespace if flow else (_first(_NAMESPACE, text) or file.namespace),
-        flow_id=flow.id if flow else _first(_ID, text),
+        namespace=parsed.namespace or _first(_NAMESPACE, text) or file.namespace,
+        flow_id=parsed.flow_id or _first(_ID, text),
     )
 
 

@@ -1,0 +1,309 @@
+"""Writing a plan down: one transaction, and nothing where nothing changed.
+
+Blobs of namespace files are stored before (`gitsync.files`); a crash in between leaves blobs that
+the next try finds. The transaction begins with the source's row, compared by version, so that two
+syncs never write one after the other what both planned from the same past.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+import orjson
+
+from gitsync.plan import Act, FilesChange, FlowChange, Plan, Refusal
+from gitsync.repo import Commit
+from gitsync.triggers import Push
+from runner.errors import Conflict
+from runner.model.flow import Flow, Trigger
+from runner.store.base import (
+    CommitRow,
+    FlowRow,
+    ProblemRow,
+    Revision,
+    SourceRow,
+    SyncRun,
+    TreeFile,
+    TriggerRow,
+    Tx,
+)
+
+_GONE = frozenset({Act.REMOVED, Act.DELETED})
+
+
+@dataclass(frozen=True, slots=True)
+class Armed:
+    """What a trigger waits for: its next date, or (webhooks) the digest of its key."""
+
+    next_at: datetime | None = None
+    key: str | None = None
+
+
+Arm = Callable[[Flow, Trigger, datetime], Armed]
+"""(flow, trigger, now) → what it waits for; nothing that lies in the past is caught up."""
+
+
+class Fire(Protocol):
+    """Starts what a push starts, in the transaction that is handed in; sends nothing yet."""
+
+    def __call__(self, tx: Tx, pushes: Sequence[Push]) -> Sequence[object]: ...
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A commit to remember, with its manifest of namespace files as a difference from *base*."""
+
+    commit: Commit
+    files: FilesChange
+    base: str | None = None  # tree that the difference starts from
+
+
+@dataclass(frozen=True)
+class Change:
+    """All that one poll has to write. *row* is the source's row as it shall be."""
+
+    row: SourceRow
+    plan: Plan | None = None
+    snapshots: tuple[Snapshot, ...] = ()
+    pushes: tuple[Push, ...] = ()
+    took_ms: int = 0
+
+
+def apply(tx: Tx, change: Change, *, arm: Arm, fire: Fire, now: datetime) -> Sequence[object]:
+    """Write a change and return what was started (to send after the commit).
+
+    Raises:
+        Conflict: the source or one of its flows was changed by someone else meanwhile; plan again.
+    """
+    if not tx.sources.save(change.row):
+        raise Conflict(f"another process synced {change.row.name}; try again")
+    if change.plan is not None:
+        _write_plan(tx, change.plan, change, arm, now)
+    for snapshot in change.snapshots:
+        _write_snapshot(tx, change.row.name, snapshot)
+    return fire(tx, change.pushes)
+
+
+def _write_plan(tx: Tx, plan: Plan, change: Change, arm: Arm, now: datetime) -> None:
+    for flow_change in plan.flows:
+        _check_unmoved(tx, flow_change)
+        _write_flow(tx, plan, flow_change, arm, now)
+    _write_problems(tx, plan, now)
+    tx.sync_runs.add(
+        SyncRun(
+            source=plan.target.source,
+            from_commit=plan.target.before,
+            to_commit=plan.target.after,
+            summary=plan.summary(),
+            at=now,
+            took_ms=change.took_ms,
+        )
+    )
+
+
+def _check_unmoved(tx: Tx, change: FlowChange) -> None:
+    row = tx.flows.find(change.namespace, change.flow_id)
+    if _standing(row) != _standing(change.row):
+        name = f"{change.namespace}/{change.flow_id}"
+        raise Conflict(f"the flow {name} was changed meanwhile; try again")
+
+
+def _standing(row: FlowRow | None) -> tuple[object, ...] | None:
+    return row and (row.revision, row.last_revision, row.owner, row.absent, row.deleted)
+
+
+def _write_flow(tx: Tx, plan: Plan, change: FlowChange, arm: Arm, now: datetime) -> None:
+    if change.text is not None:
+        tx.revisions.add(_revision(plan, change, now))
+    row = _gone(change, now) if change.act in _GONE else _row(plan, change, now)
+    tx.flows.save(row)
+    _write_triggers(tx, row, change, arm, now)
+
+
+def _revision(plan: Plan, change: FlowChange, now: datetime) -> Revision:
+    return Revision(
+        namespace=change.namespace,
+        flow_id=change.flow_id,
+        revision=change.revision,
+        source=change.text or "",
+        digest=change.digest,
+        created_at=now,
+        created_by=plan.target.owner,
+        source_name=plan.target.source,
+        ref=plan.target.ref,
+        commit=plan.target.after,
+        path=change.path,
+    )
+
+
+def _row(plan: Plan, change: FlowChange, now: datetime) -> FlowRow:
+    flow, old = change.flow, change.row
+    kept = old.commit if old and change.text is None else plan.target.after
+    return FlowRow(
+        namespace=change.namespace,
+        flow_id=change.flow_id,
+        revision=change.revision,
+        last_revision=max(change.revision, old.last_revision if old else 0),
+        owner=plan.target.owner,
+        updated_at=now,
+        disabled=flow.disabled if flow else False,
+        blocked=change.blocked,
+        path=change.path,
+        commit=kept,
+        labels=flow.labels if flow else (),
+        description=flow.description if flow else None,
+        running=old.running if old else 0,
+    )
+
+
+def _gone(change: FlowChange, now: datetime) -> FlowRow:
+    if change.row is None:
+        raise ValueError(f"{change.act} of a flow that nobody knows")
+    deleted = change.act is Act.DELETED
+    return replace(change.row, absent=not deleted, deleted=deleted, updated_at=now)
+
+
+def _write_triggers(tx: Tx, row: FlowRow, change: FlowChange, arm: Arm, now: datetime) -> None:
+    existing = {t.trigger_id: t for t in tx.triggers.of_flow(*change.key)} if change.row else {}
+    flow = change.flow if row.is_active or row.disabled else None
+    if flow is None:
+        for old in existing.values():
+            _switch_off(tx, old, row, now)
+        return
+    for trigger in flow.triggers:
+        made = _trigger_row(flow, trigger, existing.pop(trigger.id, None), change, arm, now)
+        if made is not None:
+            tx.triggers.save(made)
+    for trigger_id in existing:
+        tx.triggers.delete(*change.key, trigger_id)
+
+
+def _switch_off(tx: Tx, old: TriggerRow, row: FlowRow, now: datetime) -> None:
+    if row.deleted:
+        tx.triggers.delete(old.namespace, old.flow_id, old.trigger_id)
+    elif old.next_at is not None or old.key is not None:
+        tx.triggers.save(replace(old, next_at=None, key=None, digest="", updated_at=now))
+
+
+def _trigger_row(
+    flow: Flow,
+    trigger: Trigger,
+    old: TriggerRow | None,
+    change: FlowChange,
+    arm: Arm,
+    now: datetime,
+) -> TriggerRow | None:
+    """Return the row to write; None if the old one stands."""
+    digest = digest_of(flow, trigger)
+    if old is not None and old.digest == digest and change.act is not Act.RETURNED:
+        return None
+    armed = Armed() if trigger.disabled or flow.disabled else arm(flow, trigger, now)
+    if old is not None:
+        return replace(
+            old,
+            type=trigger.type,
+            digest=digest,
+            next_at=armed.next_at,
+            key=armed.key,
+            updated_at=now,
+        )
+    return TriggerRow(
+        namespace=flow.namespace,
+        flow_id=flow.id,
+        trigger_id=trigger.id,
+        type=trigger.type,
+        digest=digest,
+        created_at=now,
+        updated_at=now,
+        next_at=armed.next_at,
+        key=armed.key,
+    )
+
+
+def digest_of(flow: Flow, trigger: Trigger) -> str:
+    """Return what is the same as long as a trigger's definition is."""
+    said = [
+        trigger.type,
+        trigger.properties,
+        trigger.conditions,
+        trigger.disabled,
+        flow.disabled,
+    ]
+    return hashlib.sha256(orjson.dumps(said, default=_plain, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _plain(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+def _write_problems(tx: Tx, plan: Plan, now: datetime) -> None:
+    source = plan.target.source
+    old = {(row.path, row.number): row for row in tx.source_problems.of_source(source)}
+    rows = list(_problem_rows(plan, now))
+    kept = [_since(row, old.get((row.path, row.number))) for row in rows]
+    if {(row.path, row.number): row for row in kept} != old:
+        tx.source_problems.replace(source, kept)
+
+
+def _since(row: ProblemRow, old: ProblemRow | None) -> ProblemRow:
+    """Keep since when a problem has been known, as long as it is the same."""
+    if old is None or replace(row, commit=old.commit, at=old.at) != old:
+        return row
+    return old
+
+
+def _problem_rows(plan: Plan, now: datetime) -> Iterable[ProblemRow]:
+    numbers: dict[str, int] = {}
+    for refusal in plan.refused:
+        for index, problem in enumerate(refusal.problems):
+            numbers[refusal.path] = numbers.get(refusal.path, -1) + 1
+            yield ProblemRow(
+                source=plan.target.source,
+                path=refusal.path,
+                number=numbers[refusal.path],
+                code=problem.code,
+                message=problem.message,
+                commit=plan.target.after,
+                at=now,
+                line=problem.line,
+                column=problem.column,
+                frame=_frame(refusal, index),
+                namespace=refusal.namespace,
+                flow_id=refusal.flow_id,
+            )
+
+
+def _frame(refusal: Refusal, index: int) -> str | None:
+    return refusal.frames[index] if index < len(refusal.frames) else None
+
+
+def problems_differ(plan: Plan, known: Sequence[ProblemRow]) -> bool:
+    """Say whether the plan refuses something else than what is already written down."""
+    epoch = datetime.min
+    now = {replace(row, commit="", at=epoch) for row in _problem_rows(plan, epoch)}
+    return now != {replace(row, commit="", at=epoch) for row in known}
+
+
+def _write_snapshot(tx: Tx, source: str, snapshot: Snapshot) -> None:
+    commit = snapshot.commit
+    tx.commits.add(
+        [CommitRow(source, commit.sha, commit.author, commit.email, commit.message, commit.at)]
+    )
+    tree = snapshot.files.tree
+    if tree and not tx.trees.has(tree):
+        tx.trees.add(tree, _manifest(tx, snapshot))
+    tx.trees.set_commit(source, commit.sha, tree)
+
+
+def _manifest(tx: Tx, snapshot: Snapshot) -> Iterable[TreeFile]:
+    files = snapshot.files
+    gone = {(file.namespace, file.path) for file in (*files.removed, *files.changed)}
+    for known in tx.trees.files(snapshot.base) if snapshot.base else ():
+        if (known.namespace, known.path) not in gone:
+            yield known
+    for file in files.written:
+        yield TreeFile(file.namespace, file.path, file.blob, files.sizes[file.blob])
