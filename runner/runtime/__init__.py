@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 from runner.clock import Clock, SystemClock
 from runner.queue import Queue
@@ -16,7 +19,7 @@ from runner.store.base import Store
 
 @dataclass(frozen=True)
 class Runtime:
-    """The neighbours of a process. *environment* is what expressions may show as ``envs``."""
+    """The neighbours of a process. *envs* is what expressions may show: ``ENV_…`` variables, in lower case."""
 
     settings: Settings
     store: Store
@@ -28,3 +31,13 @@ class Runtime:
     flows: FlowCache
     clock: Clock = field(default_factory=SystemClock)
     default_task_runner: str = "process"  # docker | process, decided at start
+    envs: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def shared_variables(self) -> Mapping[str, Any]:
+        """Variables that every expression sees."""
+        return {
+            "envs": self.envs,
+            "globals": self.settings.globals,
+            "kestra": {"environment": "headrace", "url": self.settings.web.public_url or ""},
+        }

@@ -1,0 +1,206 @@
+"""The one function that decides.
+
+`advance(flow, execution, runs, event, now)` is pure: no clock, no rendering, no I/O, no randomness.
+What needs the world is a command; its answer comes back as an event. An event that is late, repeated
+or unexpected changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from runner.engine import ending, kill, lists, pausing, results, subflows
+from runner.engine.commands import Announce, Continue, Evaluate, StartChild, Tell
+from runner.engine.decision import Decision, TaskRuns
+from runner.engine.events import (
+    ChildEnded,
+    ChildRefused,
+    ChildStarted,
+    Continued,
+    Evaluated,
+    Event,
+    Kill,
+    Pause,
+    Recovered,
+    Restarted,
+    Resume,
+    Started,
+    TaskFailed,
+    TaskKilled,
+    TaskSucceeded,
+    TimerFired,
+)
+from runner.engine.flowables import FLOWABLES
+from runner.engine.step import Step
+from runner.expressions import is_truthy
+from runner.model.execution import Execution, TaskRun
+from runner.model.flow import Flow, TaskKind
+from runner.model.logs import Level
+from runner.model.states import State
+
+
+def advance(
+    flow: Flow, execution: Execution, runs: TaskRuns, event: Event, now: datetime
+) -> Decision:
+    """Say what follows from one event."""
+    step = Step(flow, execution, runs, now)
+    match event:
+        case Started():
+            _started(step, event.admitted)
+        case Evaluated():
+            _evaluated(step, event)
+        case TaskSucceeded() | TaskFailed() | TaskKilled():
+            _attempt_ended(step, event)
+        case TimerFired():
+            _timer(step, event.key)
+        case Kill():
+            _kill(step)
+        case Pause():
+            pausing.pause(step)
+        case Resume():
+            pausing.resume(step, event)
+        case ChildStarted() | ChildRefused() | ChildEnded():
+            subflows.heard(step, event)
+        case Restarted():
+            _restarted(step, event)
+        case Continued():
+            _continued(step, event.task_run_id)
+        case Recovered():
+            _recovered(step)
+        case _:
+            assert_never(event)
+    return step.decision()
+
+
+def _started(step: Step, admitted: State) -> None:
+    if step.execution.state not in (State.CREATED, State.QUEUED):
+        return
+    if admitted is State.QUEUED:
+        step.execution = step.execution.enter(State.QUEUED, step.now)
+        step.do(Announce(State.QUEUED))
+    elif admitted.is_terminal:
+        ending.end(step, admitted)
+    else:
+        step.execution = step.execution.enter(State.RUNNING, step.now)
+        step.do(Announce(State.RUNNING))
+        lists.begin(step, None)
+
+
+def _evaluated(step: Step, event: Evaluated) -> None:
+    if event.purpose == "outputs":
+        if step.execution.scope.list == lists.OUTPUTS and not step.execution.state.is_terminal:
+            ending.outputs_rendered(step, event.values, event.error)
+        return
+    run = step.find(event.task_run_id or "")
+    if run is None or run.state.is_terminal:
+        return
+    if event.purpose == "run_if":
+        _run_if(step, run, event)
+    elif event.error is not None:
+        lists.fail_flowable(step, run, event.error)
+    else:
+        run = step.put(replace(run, evaluated={**run.evaluated, **event.values}))
+        lists.flowable_ready(step, run)
+
+
+def _run_if(step: Step, run: TaskRun, event: Evaluated) -> None:
+    if not run.state.is_created:
+        return
+    if event.error is not None:
+        step.do(Tell(Level.ERROR, event.error, run.id))
+        lists.finish(step, run, State.FAILED)
+    elif is_truthy(str(event.values["run_if"])):
+        lists.start(step, run)
+    else:
+        lists.finish(step, run, State.SKIPPED)
+
+
+def _attempt_ended(step: Step, event: TaskSucceeded | TaskFailed | TaskKilled) -> None:
+    run = step.find(event.task_run_id)
+    if run is None or not results.expects(run, event.attempt):
+        return
+    match event:
+        case TaskSucceeded():
+            results.succeeded(step, run, event)
+        case TaskFailed():
+            results.failed(step, run, event)
+        case TaskKilled():
+            results.killed(step, run, event)
+
+
+def _timer(step: Step, key: str) -> None:
+    kind, _, run_id = key.partition(":")
+    run = step.find(run_id)
+    if run is None or run.state.is_terminal:
+        return
+    match kind:
+        case "retry" if run.state is State.RETRYING:
+            _retry(step, run)
+        case "sleep":
+            lists.finish(step, run, State.SUCCESS)
+        case "pause" | "limit" if run.state is State.PAUSED:
+            pausing.time_over(step, run, kind)
+
+
+def _retry(step: Step, run: TaskRun) -> None:
+    if step.execution.state is State.PAUSED:
+        step.execution = replace(step.execution, deferred=(*step.execution.deferred, run.id))
+        return
+    if step.execution.state is State.RETRYING:
+        step.execution = step.execution.enter(State.RUNNING, step.now)
+    lists.start(step, step.put(run.enter(State.CREATED, step.now)))
+
+
+def _kill(step: Step) -> None:
+    state = step.execution.state
+    if state.is_terminal or state is State.KILLING:
+        return
+    kill.begin(step)
+
+
+def _restarted(step: Step, event: Restarted) -> None:
+    if step.execution.state is not State.RESTARTED:
+        return
+    step.execution = step.execution.enter(State.RUNNING, step.now)
+    step.do(Announce(State.RUNNING))
+    for run_id in event.task_run_ids:
+        run = step.find(run_id)
+        if run is not None and run.state.is_created:
+            lists.dispatch(step, run)
+        elif run is not None and run.state.is_terminal:
+            lists.child_ended(step, run)
+    if not event.task_run_ids:
+        lists.begin(step, None)
+
+
+def _continued(step: Step, run_id: str) -> None:
+    run = step.find(run_id)
+    if run is not None and step.execution.state is State.RUNNING:
+        lists.continue_children(step, run)
+
+
+def _recovered(step: Step) -> None:
+    """Ask again for everything that a cut fold may have left undone."""
+    if step.execution.scope.list == lists.OUTPUTS and not step.execution.state.is_terminal:
+        step.do(Evaluate(None, "outputs"))
+    for run in list(step.live()):
+        task = step.task(run)
+        if run.state.is_created:
+            lists.dispatch(step, run)
+        elif task.kind is TaskKind.FLOWABLE and run.state is State.RUNNING:
+            _recover_flowable(step, run)
+
+
+def _recover_flowable(step: Step, run: TaskRun) -> None:
+    """A flowable begins in the same step that stores its rendered fields; only what follows can be missing."""
+    task = step.task(run)
+    if run.scope is not None:
+        step.do(Continue(run.id))
+        return
+    command = FLOWABLES[task.type].evaluate(task, run)
+    if command is not None and not run.evaluated:
+        step.do(command)
+    elif task.type == subflows.TYPE and not (run.outputs or {}).get("executionId"):
+        step.do(StartChild(run.id))

@@ -1,0 +1,43 @@
+"""Control flow: one small pure class a kind, found by the task's type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runner.engine.flowables.base import Flowable
+from runner.engine.flowables.branch import If, Switch
+from runner.engine.flowables.dag import Dag
+from runner.engine.flowables.foreach import EachSequential, ForEach
+from runner.engine.flowables.parallel import Parallel
+from runner.engine.flowables.waiting import Pause, Sleep, Subflow
+from runner.model.states import State
+
+_PREFIX = "io.kestra.plugin.core.flow."
+
+
+class AllowFailure(Flowable):
+    """Sequential; its failure is a warning."""
+
+    def outcome(self, task: object, run: object, state: State) -> State:
+        return State.WARNING if state is State.FAILED else state
+
+
+ROOT = Flowable()
+"""The flow itself: its tasks one after another."""
+
+FLOWABLES: Mapping[str, Flowable] = {
+    _PREFIX + name: flowable
+    for name, flowable in {
+        "Sequential": Flowable(),
+        "Parallel": Parallel(),
+        "ForEach": ForEach(),
+        "EachSequential": EachSequential(),
+        "If": If(),
+        "Switch": Switch(),
+        "Dag": Dag(),
+        "AllowFailure": AllowFailure(),
+        "Pause": Pause(),
+        "Sleep": Sleep(),
+        "Subflow": Subflow(),
+    }.items()
+}

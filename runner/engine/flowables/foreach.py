@@ -1,0 +1,68 @@
+"""ForEach: the tasks once for each value; values at once up to a limit (execution-semantics §7.3).
+
+A scope counts *values*: `cursor` is the next value, `open` how many are under way. Children of a value
+follow each other by the iteration that their runs carry, so no value needs a row of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from runner.engine.flowables.base import Child, Flowable, Next, Situation, number
+from runner.model.execution import Scope, TaskRun
+from runner.model.flow import Task
+
+AT_ONCE = 100
+"""How many values one step starts; the rest follows in further steps, so that no step grows with them."""
+
+
+class ForEach(Flowable):
+    """Within a value the tasks are sequential."""
+
+    purpose = "values"
+    values_property = "values"
+
+    def wants(self, task: Task) -> Mapping[str, Any]:
+        return {"values": task.properties.get(self.values_property)}
+
+    def limit(self, task: Task, run: TaskRun) -> int:
+        """Return how many values run at once; 0: all."""
+        return number(task.properties.get("concurrencyLimit"), 1)
+
+    def next(self, situation: Situation) -> Next:
+        following = self._within_value(situation)
+        if following:
+            return Next((following,), situation.scope)
+        scope = situation.scope
+        if situation.ended:
+            scope = replace(scope, open=scope.open - 1)
+        return self._further_values(situation, scope)
+
+    def _within_value(self, situation: Situation) -> Child | None:
+        ended, index = situation.ended, situation.ended_index + 1
+        if ended is None or index >= len(situation.tasks):
+            return None
+        return Child(situation.tasks[index], ended.value, ended.iteration)
+
+    def _further_values(self, situation: Situation, scope: Scope) -> Next:
+        assert situation.run is not None
+        assert situation.flowable is not None
+        values = situation.run.evaluated["values"]
+        limit = self.limit(situation.flowable, situation.run)
+        room = limit - scope.open if limit else len(values)
+        last = min(len(values), scope.cursor + max(0, min(room, AT_ONCE)))
+        children = tuple(Child(situation.tasks[0], values[i], i) for i in range(scope.cursor, last))
+        scope = replace(scope, cursor=last, open=scope.open + len(children))
+        has_room = not limit or scope.open < limit
+        return Next(children, scope, more=bool(children) and last < len(values) and has_room)
+
+
+class EachSequential(ForEach):
+    """The deprecated spelling of ForEach with limit 1."""
+
+    values_property = "value"
+
+    def limit(self, task: Task, run: TaskRun) -> int:
+        return 1

@@ -1,0 +1,51 @@
+"""Killing an execution (execution-semantics §11.1).
+
+It stays KILLING until each live attempt is verified gone; whatever is only planned ends at once.
+"""
+
+from __future__ import annotations
+
+from runner.engine import ending, subflows
+from runner.engine.commands import ClearTimer, KillChild, StopTask
+from runner.engine.step import Step, end_attempt
+from runner.model.execution import TaskRun
+from runner.model.flow import TaskKind
+from runner.model.states import State
+
+
+def begin(step: Step) -> None:
+    """Stop everything that lives."""
+    step.execution = step.execution.enter(State.KILLING, step.now)
+    for run in list(step.live()):
+        if has_live_attempt(step, run):
+            step.do(StopTask(run.id, len(run.attempts) - 1 if run.attempts else 0))
+        else:
+            _end(step, run)
+    look(step)
+
+
+def look(step: Step) -> None:
+    """End the execution if nothing of it lives any more."""
+    if step.execution.state is not State.KILLING:
+        return
+    if any(has_live_attempt(step, run) for run in step.live()):
+        return
+    for run in list(step.live()):
+        _end(step, run)
+    ending.end(step, State.KILLED)
+
+
+def has_live_attempt(step: Step, run: TaskRun) -> bool:
+    """Say whether something outside may still run for it."""
+    at_work = run.state in (State.SUBMITTED, State.RUNNING)
+    return at_work and step.task(run).kind is TaskKind.WORKER
+
+
+def _end(step: Step, run: TaskRun) -> None:
+    child = (run.outputs or {}).get("executionId")
+    if step.task(run).type == subflows.TYPE and child:
+        step.do(KillChild(run.id, str(child)))
+    for kind in ("retry", "sleep", "pause", "limit"):
+        if run.state in (State.RETRYING, State.PAUSED) or kind == "sleep":
+            step.do(ClearTimer(f"{kind}:{run.id}"))
+    step.put(end_attempt(run, State.KILLED, step.now).enter(State.KILLED, step.now))

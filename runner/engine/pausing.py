@@ -1,0 +1,108 @@
+"""Pause and resume (execution-semantics §7.5, §11.2)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from runner.clock import iso
+from runner.engine import lists
+from runner.engine.commands import Announce, ClearTimer
+from runner.engine.events import Resume
+from runner.engine.step import Step
+from runner.model.execution import TaskRun
+from runner.model.states import State
+
+_BEHAVIOR = {
+    "RESUME": State.RUNNING,
+    "WARN": State.WARNING,
+    "CANCEL": State.CANCELLED,
+    "FAIL": State.FAILED,
+}
+
+
+def pause(step: Step) -> None:
+    """Stand still by hand: running tasks end and are recorded, nothing new starts."""
+    if step.execution.state is State.RUNNING:
+        step.execution = step.execution.enter(State.PAUSED, step.now)
+        step.do(Announce(State.PAUSED))
+
+
+def time_over(step: Step, run: TaskRun, kind: str) -> None:
+    """The duration of a Pause (kind ``pause``) or its timeout (``limit``) is over."""
+    if kind == "limit":
+        _resume_run(step, run, Resume(to=State.FAILED))
+        return
+    told = _BEHAVIOR.get(str(run.evaluated.get("behavior", "RESUME")), State.RUNNING)
+    _resume_run(step, run, Resume(to=told))
+
+
+def resume(step: Step, event: Resume) -> None:
+    """End the first pause, or go on after a pause by hand."""
+    if step.execution.state is not State.PAUSED:
+        return
+    paused = next((run for run in step.live() if run.state is State.PAUSED), None)
+    if paused is None:
+        _go_on(step)
+    else:
+        step.do(ClearTimer(f"pause:{paused.id}"), ClearTimer(f"limit:{paused.id}"))
+        _resume_run(step, paused, event)
+
+
+def _resume_run(step: Step, run: TaskRun, event: Resume) -> None:
+    to = State.SUCCESS if event.to is State.RUNNING else event.to
+    resumed: dict[str, Any] = {"on": iso(step.now), "to": str(to)}
+    if event.by:
+        resumed["by"] = event.by
+    on_resume = dict(event.inputs) if event.inputs is not None else None
+    run = replace(run, outputs={"resumed": resumed, "onResume": on_resume})
+    still_paused = any(o.state is State.PAUSED and o.id != run.id for o in step.live())
+    if event.to is State.CANCELLED:
+        _cancel(step, run)
+        return
+    if not still_paused:
+        step.execution = step.execution.enter(State.RESTARTED, step.now).enter(
+            State.RUNNING, step.now
+        )
+        step.do(Announce(State.RUNNING))
+    _after_pause(step, run, to)
+    if not still_paused:
+        _work_off(step)
+
+
+def _after_pause(step: Step, run: TaskRun, to: State) -> None:
+    task = step.task(run)
+    if any(task.enabled(name) for name in ("tasks", "errors", "finally")):
+        told = {**run.evaluated, "told": str(to)}
+        run = step.put(replace(run, evaluated=told).enter(State.RUNNING, step.now))
+        lists.begin_told(step, run, to)
+    else:
+        step.put(run)
+        lists.finish(step, run, to)
+
+
+def _cancel(step: Step, run: TaskRun) -> None:
+    step.put(run)
+    step.execution = step.execution.enter(State.RESTARTED, step.now)
+    lists.finish(step, step.get(run.id), State.CANCELLED)
+    lists.cancel(step)
+
+
+def _go_on(step: Step) -> None:
+    step.execution = step.execution.enter(State.RUNNING, step.now)
+    step.do(Announce(State.RUNNING))
+    _work_off(step)
+
+
+def _work_off(step: Step) -> None:
+    """Decide what waited while the execution stood still."""
+    deferred = step.execution.deferred
+    step.execution = replace(step.execution, deferred=())
+    for run_id in deferred:
+        run = step.find(run_id)
+        if run is None:
+            continue
+        if run.state is State.RETRYING:
+            lists.start(step, step.put(run.enter(State.CREATED, step.now)))
+        elif run.state.is_terminal:
+            lists.child_ended(step, run)

@@ -1,0 +1,139 @@
+"""One `advance` in progress: the runs as they were, and what has changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from runner.engine.commands import Command
+from runner.engine.decision import Decision, TaskRuns
+from runner.ids import task_run_id
+from runner.model.execution import Attempt, Execution, Scope, TaskRun
+from runner.model.flow import Flow, Task
+from runner.model.states import State
+
+OwnerId = str | None
+"""Whose list a task stands in: a flowable's run, or None for the flow itself."""
+
+
+class Step:
+    """Collects changes and commands. Local to one call of `advance`, so its mutability never shows."""
+
+    def __init__(self, flow: Flow, execution: Execution, runs: TaskRuns, now: datetime) -> None:
+        self.flow = flow
+        self.execution = execution
+        self.now = now
+        self._runs = runs
+        self._changed: dict[str, TaskRun] = {}
+        self._commands: list[Command] = []
+
+    def decision(self) -> Decision:
+        """Return what has come out."""
+        return Decision(self.execution, tuple(self._changed.values()), tuple(self._commands))
+
+    def do(self, *commands: Command) -> None:
+        """Ask the shell for something."""
+        self._commands.extend(commands)
+
+    def find(self, run_id: str) -> TaskRun | None:
+        """Return a run as it is now, or None."""
+        return self._changed.get(run_id) or self._runs.get(run_id)
+
+    def get(self, run_id: str) -> TaskRun:
+        """Return a run as it is now. Raises KeyError."""
+        run = self.find(run_id)
+        if run is None:
+            raise KeyError(run_id)
+        return run
+
+    def put(self, run: TaskRun) -> TaskRun:
+        """Remember a changed run."""
+        self._changed[run.id] = run
+        return run
+
+    def task(self, run: TaskRun) -> Task:
+        """Return the task of a run."""
+        return self.flow.task(run.task_id)
+
+    def live(self) -> Iterator[TaskRun]:
+        """Yield the runs that are not terminal, as they are now."""
+        yield from self._now_live(list(self._runs.live()), lambda run: True)
+
+    def live_below(self, parent_id: str) -> Iterator[TaskRun]:
+        """Yield the direct children of a run that are not terminal, as they are now."""
+        below = list(self._runs.live_below(parent_id))
+        yield from self._now_live(below, lambda run: run.parent_id == parent_id)
+
+    def _now_live(self, stored: list[TaskRun], wanted: Any) -> Iterator[TaskRun]:
+        seen = {run.id for run in stored}
+        fresh = [run for run in self._changed.values() if run.id not in seen and wanted(run)]
+        for run in (*stored, *fresh):
+            current = self._changed.get(run.id, run)
+            if not current.state.is_terminal:
+                yield current
+
+    # ── scopes ───────────────────────────────────────────────────────────────────────────────────
+
+    def scope(self, owner: OwnerId) -> Scope | None:
+        """Return how far the children of an owner are; None if it has not begun."""
+        return self.execution.scope if owner is None else self.get(owner).scope
+
+    def set_scope(self, owner: OwnerId, scope: Scope) -> None:
+        """Store how far they are."""
+        if owner is None:
+            self.execution = replace(self.execution, scope=scope)
+        else:
+            self.put(replace(self.get(owner), scope=scope))
+
+    def tasks(self, owner: OwnerId, name: str) -> tuple[Task, ...]:
+        """Return the enabled tasks of one of the owner's lists."""
+        return (
+            self.flow.enabled(name) if owner is None else self.task(self.get(owner)).enabled(name)
+        )
+
+    # ── runs ─────────────────────────────────────────────────────────────────────────────────────
+
+    def create(
+        self, task: Task, owner: OwnerId, value: str | None = None, iteration: int | None = None
+    ) -> TaskRun:
+        """Make the run of a task, in state CREATED."""
+        sequence = self.execution.sequence
+        self.execution = replace(self.execution, sequence=sequence + 1)
+        return self.put(
+            TaskRun(
+                id=task_run_id(self.execution.id, sequence),
+                execution_id=self.execution.id,
+                sequence=sequence,
+                task_id=task.id,
+                state=State.CREATED,
+                history=((State.CREATED, self.now),),
+                parent_id=owner,
+                value=value,
+                iteration=iteration,
+            )
+        )
+
+    def enter(
+        self, run: TaskRun, state: State, outputs: Mapping[str, Any] | None = None
+    ) -> TaskRun:
+        """Move a run to a state, merging outputs over what it has."""
+        if outputs:
+            run = replace(run, outputs={**(run.outputs or {}), **outputs})
+        return self.put(run.enter(state, self.now))
+
+
+def begin_attempt(run: TaskRun, now: datetime) -> TaskRun:
+    """Return the run with one more attempt, RUNNING."""
+    attempt = Attempt(State.RUNNING, ((State.CREATED, now), (State.RUNNING, now)))
+    return replace(run, attempts=(*run.attempts, attempt))
+
+
+def end_attempt(run: TaskRun, state: State, now: datetime) -> TaskRun:
+    """Return the run with its last attempt ended, if it has a running one."""
+    if not run.attempts or run.attempts[-1].state.is_terminal:
+        return run
+    last = run.attempts[-1]
+    ended = replace(last, state=state, history=(*last.history, (state, now)))
+    return replace(run, attempts=(*run.attempts[:-1], ended))

@@ -1,0 +1,54 @@
+"""What a Subflow's run hears from its child (execution-semantics §7.7)."""
+
+from __future__ import annotations
+
+from runner.engine import lists, results
+from runner.engine.commands import Tell
+from runner.engine.events import ChildEnded, ChildRefused, ChildStarted, TaskFailed
+from runner.engine.flowables.base import Fields
+from runner.engine.step import Step
+from runner.model.execution import TaskRun
+from runner.model.logs import Level
+from runner.model.states import State
+
+TYPE = "io.kestra.plugin.core.flow.Subflow"
+_TRANSMITTED = frozenset({State.FAILED, State.KILLED, State.WARNING})
+
+
+def heard(step: Step, event: ChildStarted | ChildRefused | ChildEnded) -> None:
+    """Record it; the run ends when the child does, or at once when it does not wait."""
+    run = step.find(event.task_run_id)
+    if run is None or run.state.is_terminal:
+        return
+    match event:
+        case ChildStarted():
+            _started(step, run, event)
+        case ChildRefused():
+            step.do(Tell(Level.ERROR, event.error, run.id))
+            _failed(step, run)
+        case ChildEnded():
+            _ended(step, run, event)
+
+
+def _started(step: Step, run: TaskRun, event: ChildStarted) -> None:
+    run = step.enter(run, State.RUNNING, {"executionId": event.execution_id})
+    if not Fields(step.task(run)).flag("wait", True):
+        run = step.enter(run, run.state, {"state": str(State.CREATED)})
+        lists.finish(step, run, State.SUCCESS)
+
+
+def _ended(step: Step, run: TaskRun, event: ChildEnded) -> None:
+    if (run.outputs or {}).get("executionId") != event.execution_id:
+        return
+    run = step.enter(run, run.state, {"state": str(event.state), "outputs": dict(event.outputs)})
+    transmit = Fields(step.task(run)).flag("transmitFailed", True)
+    state = event.state if transmit and event.state in _TRANSMITTED else State.SUCCESS
+    if state is State.FAILED:
+        _failed(step, run)
+    else:
+        lists.finish(step, run, state)
+
+
+def _failed(step: Step, run: TaskRun) -> None:
+    """Fail like a task does: its retry starts a new child."""
+    results.failed(step, run, TaskFailed(run.id, len(run.attempts) - 1, outputs=run.outputs))

@@ -1,0 +1,167 @@
+"""Driving executions: load, fold, save, and say what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from runner.errors import HeadraceError, NotFound
+from runner.executor.folding import Folding, Saved, WorkerIdentity
+from runner.model.execution import Execution
+from runner.model.logs import Level, LogLine
+from runner.model.problems import FlowInvalid
+from runner.model.states import State
+from runner.model.wake import Wake
+from runner.runtime import Runtime
+from runner.store.base import AttemptRow, Fold
+
+log = structlog.get_logger(__name__)
+
+_MAX_CONFLICTS = 20
+
+
+@dataclass(slots=True)
+class Driven:
+    """What came of driving an execution.
+
+    *run_here*: an attempt that is claimed for this worker; it must run it and post its end. *wakes* are
+    to be sent now. *announced*: `runner.services.announcements.settle` has work. *stopped*: workers
+    should look for attempts that are to stop.
+    """
+
+    execution_id: str
+    run_here: AttemptRow | None = None
+    wakes: tuple[Wake, ...] = ()
+    announced: bool = False
+    stopped: bool = False
+
+    def add(self, folding: Folding, saved: Saved) -> None:
+        self.run_here = folding.run_here
+        self.wakes += saved.wakes
+        self.announced = self.announced or saved.announced
+        self.stopped = self.stopped or saved.stopped
+
+
+def drive(runtime: Runtime, execution_id: str, worker: WorkerIdentity | None = None) -> Driven:
+    """Fold everything that waits for one execution. A double is harmless: it does nothing.
+
+    Raises:
+        HeadraceError: the fold itself failed; the caller counts and quarantines.
+    """
+    return drive_many(runtime, [execution_id], worker)[0]
+
+
+def drive_many(
+    runtime: Runtime, execution_ids: Sequence[str], worker: WorkerIdentity | None = None, *, own: int = 1_000
+) -> list[Driven]:
+    """Fold several executions and save them in one transaction.
+
+    At most *own* attempts are claimed for this worker. What conflicts is loaded again.
+    """
+    driven = {execution_id: Driven(execution_id) for execution_id in execution_ids}
+    foldings = _loaded(runtime, list(driven), worker, own)
+    conflicts = 0
+    while foldings:
+        conflicted, going_on = _round(runtime, foldings, driven)
+        conflicts += len(conflicted)
+        if conflicts > _MAX_CONFLICTS * len(driven):
+            raise HeadraceError(f"too many folds at once of {', '.join(conflicted)}")
+        foldings = [*going_on, *_loaded(runtime, conflicted, worker, own)]
+    return list(driven.values())
+
+
+def _loaded(
+    runtime: Runtime, execution_ids: Sequence[str], worker: WorkerIdentity | None, own: int
+) -> list[Folding]:
+    found = []
+    for number, execution_id in enumerate(execution_ids):
+        folding = _load(runtime, execution_id, worker if number < own else None)
+        if folding is not None:
+            found.append(folding)
+    return found
+
+
+def _load(runtime: Runtime, execution_id: str, worker: WorkerIdentity | None) -> Folding | None:
+    with runtime.store.read() as tx:
+        execution = tx.executions.find(execution_id)
+        wakes = [wake for wake in tx.wakes.of_execution(execution_id) if wake.kind == "drive"]
+        flow = None
+        if execution is not None:
+            events = tx.events.after(execution_id, execution.folded)
+            try:
+                flow = runtime.flows.get(tx, execution.namespace, execution.flow_id, execution.revision)
+            except (NotFound, FlowInvalid) as exc:
+                problem = exc
+    if execution is None:
+        _forget(runtime, wakes)
+        return None
+    if flow is None:
+        _fail(runtime, execution, wakes, problem)
+        return None
+    return Folding(runtime, flow, execution, events, wakes, worker=worker)
+
+
+def _round(
+    runtime: Runtime, foldings: Sequence[Folding], driven: dict[str, Driven]
+) -> tuple[list[str], list[Folding]]:
+    """Work on each, write the log lines, save all in one transaction."""
+    for folding in foldings:
+        folding.work()
+    _write_lines(runtime, foldings)
+    results: list[tuple[Folding, Saved | None]] = []
+    with runtime.store.begin() as tx:
+        for folding in sorted(foldings, key=lambda f: f.head.id):  # one order of locks
+            results.append((folding, folding.save(tx)))
+    _write_lines(runtime, foldings)
+    conflicted, going_on = [], []
+    for folding, saved in results:
+        if saved is None:
+            conflicted.append(folding.head.id)
+            continue
+        driven[folding.head.id].add(folding, saved)
+        folding.saved()
+        if folding.is_cut:
+            going_on.append(folding)
+    return conflicted, going_on
+
+
+def _write_lines(runtime: Runtime, foldings: Sequence[Folding]) -> None:
+    """Write the log lines so far; writing one again overwrites it."""
+    lines = [line for folding in foldings for line in folding.taken_lines()]
+    for start in range(0, len(lines), 500):
+        runtime.store.logs.write(lines[start : start + 500])
+
+
+def _forget(runtime: Runtime, wakes: Sequence[Wake]) -> None:
+    with runtime.store.begin() as tx:
+        tx.wakes.remove([wake.id for wake in wakes])
+
+
+def _fail(
+    runtime: Runtime, execution: Execution, wakes: Sequence[Wake], problem: HeadraceError
+) -> None:
+    """End an execution whose flow is gone or cannot be read any more."""
+    if execution.fully_ended:
+        _forget(runtime, wakes)
+        return
+    now = runtime.clock.now()
+    line = LogLine(
+        namespace=execution.namespace,
+        flow_id=execution.flow_id,
+        at=now,
+        level=Level.ERROR,
+        message=f"The flow of this execution cannot be read: {problem.message}",
+        number=0,
+        execution_id=execution.id,
+    )
+    runtime.store.logs.write([line])
+    failed = replace(execution.enter(State.FAILED, now), fully_ended=True)
+    with runtime.store.begin() as tx:
+        tx.executions.save(
+            Fold(execution=failed, before=execution, remove_wakes=tuple(wake.id for wake in wakes))
+        )
+
+
+__all__ = ["Driven", "WorkerIdentity", "drive", "drive_many"]

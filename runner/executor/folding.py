@@ -1,0 +1,440 @@
+"""One execution, its events, and what follows from them: computed without a lock, saved with one compare.
+
+Everything until `save` only reads. `save` writes the whole fold in the caller's transaction, if nobody
+else has folded the execution since it was loaded.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from runner.attempt.inline import run_inline
+from runner.engine import advance as engine
+from runner.engine.commands import (
+    Announce,
+    ClearTimer,
+    Command,
+    Continue,
+    Evaluate,
+    KillChild,
+    RunTask,
+    SetTimer,
+    StartChild,
+    StartReplay,
+    StopTask,
+    Tell,
+)
+from runner.engine.events import (
+    Continued,
+    Event,
+    Kill,
+    Recovered,
+    Started,
+    TaskFailed,
+    TaskKilled,
+    TaskSucceeded,
+)
+from runner.executor import children, outputs
+from runner.executor.values import evaluate
+from runner.expressions import Context
+from runner.model.execution import Attempt, Execution, TaskRun
+from runner.model.flow import Flow, TaskKind
+from runner.model.logs import LogLine
+from runner.model.states import State
+from runner.model.wake import Wake
+from runner.runtime import Runtime
+from runner.runtime.context import ExecutionVariables
+from runner.runtime.runs import RunView
+from runner.runtime.world import FlowWorld
+from runner.store.base import AttemptRow, Fold, KvRow, Metric, NumberedEvent, Timer, Tx
+
+MAX_CHANGES = 500
+"""Rows that one fold writes at most; the rest follows in the next."""
+
+_TELL_NUMBERS = 10_000_000
+"""Lines of the engine are numbered from here, so that they never meet those of the attempt."""
+
+_FLOW_TRIGGER = "io.kestra.plugin.core.trigger.Flow"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerIdentity:
+    """A worker that folds: its id, and the queues whose attempts it may run itself."""
+
+    id: str
+    queues: frozenset[str] = frozenset({"default"})
+
+
+class Folding:
+    """The work on one execution between loading and saving."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        flow: Flow,
+        execution: Execution,
+        events: Sequence[NumberedEvent],
+        wakes: Sequence[Wake],
+        *,
+        worker: WorkerIdentity | None,
+    ) -> None:
+        self.runtime = runtime
+        self.flow = flow
+        self.head = execution
+        self.worker = worker
+        self.run_here: AttemptRow | None = None
+        self.wants_slot = False
+        is_new = execution.sequence == 0 and execution.state is State.CREATED
+        self.runs = RunView(execution.id, flow, runtime.store.read, is_new=is_new)
+        self._before = execution
+        self._events = deque(events)
+        self._wakes = wakes
+        self._todo: deque[Command] = deque()
+        self._variables: ExecutionVariables | None = None
+        self._world = FlowWorld(
+            runtime,
+            execution.namespace,
+            execution_id=execution.id,
+            source=execution.source,
+            commit=execution.commit,
+        )
+        self._clean()
+
+    def _clean(self) -> None:
+        self._changed: dict[str, TaskRun] = {}
+        self._timers: dict[str, Timer] = {}
+        self._cleared: list[str] = []
+        self._attempts: list[AttemptRow] = []
+        self._ended: list[tuple[str, int]] = []
+        self._stops: list[tuple[str, int]] = []
+        self._announced: list[tuple[str, bool, int]] = []
+        self._kv: list[KvRow | tuple[str, str]] = []
+        self._metrics: list[Metric] = []
+        self._posts: list[tuple[str, Event]] = []
+        self._born: list[children.Birth] = []
+        self.lines: list[LogLine] = []
+        self._lines_made = 0
+
+    # ── work ─────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def is_cut(self) -> bool:
+        """More follows although no event waits."""
+        return bool(self._todo) or bool(self._events)
+
+    def work(self) -> None:
+        """Apply what waits, until nothing is left to do here or the fold is full."""
+        if not self._todo:
+            self._open()
+        self._drain()
+        while self._events and not self._is_full():
+            numbered = self._events.popleft()
+            self._note_end(numbered.event)
+            self._feed(numbered.event)
+            self.head = replace(self.head, folded=numbered.number)
+            self._drain()
+
+    def _open(self) -> None:
+        """Begin an execution that has not begun; ask again for what a cut fold left undone."""
+        if self.head.unfinished:
+            self._feed(Recovered())
+        if self.head.state is not State.CREATED or self._is_killed():
+            return
+        now = self.runtime.clock.now()
+        if self.head.schedule_at is not None and self.head.schedule_at > now:
+            timer = Timer(self.head.id, "schedule", self.head.schedule_at)
+            self._timers[timer.key] = timer
+        elif self.flow.concurrency is None:
+            self._feed(Started())
+        else:
+            self.wants_slot = True
+
+    def _is_killed(self) -> bool:
+        return any(isinstance(numbered.event, Kill) for numbered in self._events)
+
+    def _note_end(self, event: Event) -> None:
+        if isinstance(event, TaskSucceeded | TaskFailed | TaskKilled):
+            self._ended.append((event.task_run_id, event.attempt))
+
+    def _is_full(self) -> bool:
+        return len(self._changed) >= MAX_CHANGES
+
+    def _drain(self) -> None:
+        while self._todo and not self._is_full():
+            self._carry_out(self._todo.popleft())
+        self._flush_unfolded()
+
+    def _flush_unfolded(self) -> None:
+        """A cut fold keeps only commands that `Recovered` would ask for again."""
+        kept = [c for c in self._todo if isinstance(c, Evaluate | StartChild | Continue) or self._is_inline(c)]
+        for command in [c for c in self._todo if c not in kept]:
+            self._carry_out(command)
+        self._todo = deque(kept)
+
+    def _is_inline(self, command: Command) -> bool:
+        if not isinstance(command, RunTask):
+            return False
+        run = self.runs.get(command.task_run_id)
+        return run is not None and self.flow.task(run.task_id).kind is TaskKind.INLINE
+
+    def _feed(self, event: Event) -> None:
+        decision = engine.advance(self.flow, self.head, self.runs, event, self.runtime.clock.now())
+        self.head = decision.execution
+        self._put(*decision.changes)
+        self._todo.extend(decision.commands)
+
+    def _put(self, *runs: TaskRun) -> None:
+        self.runs.apply(runs)
+        for run in runs:
+            self._changed[run.id] = run
+
+    # ── commands ─────────────────────────────────────────────────────────────────────────────────
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case Evaluate():
+                self._feed(self._evaluated(command))
+            case RunTask():
+                self._run(command)
+            case Continue():
+                self._feed(Continued(command.task_run_id))
+            case StopTask():
+                self._stops.append((command.task_run_id, command.attempt))
+            case StartChild():
+                self._start_child(command)
+            case KillChild():
+                self._posts.append((command.execution_id, Kill(by=f"parent {self.head.id}")))
+            case SetTimer():
+                self._set_timer(command)
+            case ClearTimer():
+                self._timers.pop(command.key, None)
+                self._cleared.append(command.key)
+            case Tell():
+                self._tell(command)
+            case Announce():
+                self._announce(command)
+            case StartReplay():
+                self._born.append(children.replay(self.runtime, self.flow, self.head, command.at))
+            case _:
+                assert_never(command)
+
+    def context(self, run: TaskRun | None) -> Context:
+        """Return what expressions of a task run (or of the flow) see."""
+        if self._variables is None:
+            self._variables = ExecutionVariables(
+                self.flow, self.head, self.runs, shared=self.runtime.shared_variables
+            )
+        return Context(self._variables.of(self.head, run), self._world)
+
+    def _evaluated(self, command: Evaluate) -> Event:
+        if command.purpose == "outputs":
+            return outputs.flow_outputs(self.flow, self.context(None), command)
+        run = self.runs.get(command.task_run_id or "")
+        return evaluate(command, self.context(run))
+
+    def _run(self, command: RunTask) -> None:
+        run = self.runs.get(command.task_run_id)
+        assert run is not None
+        task = self.flow.task(run.task_id)
+        if task.kind is TaskKind.INLINE:
+            result = run_inline(self.runtime, self.head, run, task, self.context(run))
+            self.lines.extend(result.lines)
+            self._kv.extend(result.kv_writes)
+            self._metrics.extend(result.metrics)
+            self._feed(result.event)
+        else:
+            self._attempts.append(self._attempt_row(run, task.worker_group, command.attempt))
+
+    def _attempt_row(self, run: TaskRun, group: str | None, attempt: int) -> AttemptRow:
+        losses = sum(a.state is State.RESUBMITTED for a in run.attempts)
+        return AttemptRow(
+            task_run_id=run.id,
+            attempt=attempt,
+            execution_id=self.head.id,
+            queue=group or "default",
+            state="SUBMITTED",
+            fence=0,
+            losses=losses,
+            stopping=False,
+            created_at=self.runtime.clock.now(),
+        )
+
+    def _start_child(self, command: StartChild) -> None:
+        run = self.runs.get(command.task_run_id)
+        assert run is not None
+        birth, event = children.subflow(self.runtime, self.flow, self.head, run, self._variables_of(run))
+        if birth is not None:
+            self._born.append(birth)
+        self._feed(event)
+
+    def _variables_of(self, run: TaskRun) -> Context:
+        return self.context(run)
+
+    def _set_timer(self, command: SetTimer) -> None:
+        at = command.at
+        if command.until is not None and command.until > at:
+            at += timedelta(seconds=random.uniform(0, (command.until - at).total_seconds()))  # noqa: S311
+        self._timers[command.key] = Timer(self.head.id, command.key, at)
+
+    def _tell(self, command: Tell) -> None:
+        run = self.runs.get(command.task_run_id) if command.task_run_id else None
+        number = _TELL_NUMBERS + self.head.version * 1000 + self._lines_made + len(self.lines)
+        self.lines.append(
+            LogLine(
+                namespace=self.head.namespace,
+                flow_id=self.head.flow_id,
+                at=self.runtime.clock.now(),
+                level=command.level,
+                message=self.runtime.mask.apply(command.message),
+                number=number,
+                execution_id=self.head.id,
+                task_id=run.task_id if run else None,
+                task_run_id=run.id if run else None,
+                attempt=max(0, len(run.attempts) - 1) if run else 0,
+            )
+        )
+
+    def _announce(self, command: Announce) -> None:
+        entry = max(i for i, (state, _) in enumerate(self.head.history) if state is command.state)
+        self._announced.append((str(command.state), command.fully, entry))
+
+    # ── saving ───────────────────────────────────────────────────────────────────────────────────
+
+    def save(self, tx: Tx) -> Saved | None:
+        """Write what has come out; None if another fold was faster."""
+        if self.wants_slot:
+            self._admit(tx)
+        elif not self._has_news():
+            tx.wakes.remove([wake.id for wake in self._wakes])
+            return Saved()
+        self._choose_own_attempt()
+        cut = self.is_cut
+        self.head = replace(self.head, unfinished=cut)
+        announcements = self._wanted_announcements(tx)
+        wakes = [_attempt_wake(row) for row in self._attempts if row is not self.run_here]
+        fold = Fold(
+            execution=self.head,
+            before=self._before,
+            changes=tuple(self._changed.values()),
+            set_timers=tuple(self._timers.values()),
+            clear_timers=tuple(self._cleared),
+            new_attempts=tuple(self._attempts),
+            ended_attempts=tuple(self._ended),
+            stop_attempts=tuple(self._stops),
+            announcements=announcements,
+            add_wakes=tuple(wakes),
+            remove_wakes=() if cut else tuple(wake.id for wake in self._wakes),
+            kv_writes=tuple(self._kv),
+            metrics=tuple(self._metrics),
+            holds_slot=True if self._took_slot else None,
+        )
+        if not tx.executions.save(fold):
+            return None
+        for birth in self._born:
+            wakes.extend(children.write(tx, birth))
+        wakes.extend(self._post(tx))
+        return Saved(tuple(wakes), bool(announcements), bool(self._stops))
+
+    _took_slot = False
+
+    def taken_lines(self) -> list[LogLine]:
+        """Hand over the log lines that were not handed over yet."""
+        taken, self.lines = self.lines, []
+        self._lines_made += len(taken)
+        return taken
+
+    def saved(self) -> None:
+        """Go on after a commit, with what the fold had no room for."""
+        self.head = replace(self.head, version=self.head.version + 1)
+        self._before = self.head
+        self._took_slot = False
+        self._clean()
+
+    def _has_news(self) -> bool:
+        return self.head is not self._before or bool(self._changed or self._ended or self._timers)
+
+    def _admit(self, tx: Tx) -> None:
+        """Take a concurrency slot, or do what the flow says when there is none."""
+        self.wants_slot = False
+        limit = self.flow.concurrency
+        assert limit is not None
+        if tx.flows.take_slot(self.flow.namespace, self.flow.id, limit.limit):
+            self._took_slot = True
+            self._feed(Started())
+            return
+        admitted = {"QUEUE": State.QUEUED, "CANCEL": State.CANCELLED, "FAIL": State.FAILED}[limit.behavior]
+        self.lines.append(children.limit_line(self.runtime, self.head, admitted, limit.limit))
+        self._feed(Started(admitted))
+        for command in list(self._todo):
+            if isinstance(command, Announce):
+                self._announce(command)
+                self._todo.remove(command)
+
+    def _choose_own_attempt(self) -> None:
+        """Keep one attempt for this worker: claimed with its lease in this very transaction."""
+        if self.worker is None or self.run_here is not None:
+            return
+        for index, row in enumerate(self._attempts):
+            if row.queue in self.worker.queues:
+                now = self.runtime.clock.now()
+                claimed = replace(
+                    row, state="RUNNING", fence=1, worker_id=self.worker.id, started_at=now
+                )
+                self._attempts[index] = self.run_here = claimed
+                self._put(_running(self.runs.get(row.task_run_id), self.worker.id, now))
+                return
+
+    def _wanted_announcements(self, tx: Tx) -> tuple[tuple[str, bool, int], ...]:
+        """Leave out announcements that nobody waits for: most executions have no listener."""
+        if not self._announced:
+            return ()
+        trigger = self.head.trigger
+        waited_for = (
+            self.flow.concurrency is not None
+            or (trigger is not None and ("taskRunId" in trigger.variables or trigger.type.endswith(".Schedule")))
+        )
+        listened_to = self.head.kind == "NORMAL" and tx.triggers.has_type(_FLOW_TRIGGER)
+        return tuple(a for a in self._announced if (a[1] and waited_for) or (not a[1] and listened_to))
+
+    def _post(self, tx: Tx) -> list[Wake]:
+        """Write events for other executions, and for attempts that nobody had taken yet when they were stopped."""
+        posted = [tx.events.add(execution_id, event) for execution_id, event in self._posts]
+        for task_run_id, attempt in self._stops:
+            row = tx.attempts.find(task_run_id, attempt)
+            if row is None or row.state == "SUBMITTED":
+                posted.append(tx.events.add(self.head.id, TaskKilled(task_run_id, attempt)))
+        return [wake for wake in posted if wake is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What to do after the commit of a fold."""
+
+    wakes: tuple[Wake, ...] = ()
+    announced: bool = False
+    stopped: bool = False
+
+
+def _attempt_wake(row: AttemptRow) -> Wake:
+    return Wake(
+        id=f"attempt_{row.task_run_id}_{row.attempt}",
+        kind="attempt",
+        execution_id=row.execution_id,
+        queue=row.queue,
+        created_at=row.created_at,
+        task_run_id=row.task_run_id,
+        attempt=row.attempt,
+    )
+
+
+def _running(run: TaskRun | None, worker_id: str, now: datetime) -> TaskRun:
+    assert run is not None
+    attempt = Attempt(State.RUNNING, ((State.CREATED, now), (State.RUNNING, now)), worker_id)
+    return replace(run.enter(State.RUNNING, now), attempts=(*run.attempts, attempt))
+
+

@@ -1,0 +1,34 @@
+"""Rendering and converting a flow's outputs (flow-language §8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runner.engine.commands import Evaluate
+from runner.engine.events import Evaluated
+from runner.errors import HeadraceError
+from runner.expressions import Context, ExpressionError, render_value
+from runner.model.flow import Flow, Output
+from runner.model.inputs import convert_output
+
+
+def flow_outputs(flow: Flow, context: Context, command: Evaluate) -> Evaluated:
+    """Return the event with all outputs, or with the first error."""
+    values: dict[str, Any] = {}
+    for output in flow.outputs:
+        try:
+            values[output.id] = _value(output, context)
+        except HeadraceError as exc:
+            message = f"Invalid value for output `{output.id}`. Cause: {exc.message}"
+            return Evaluated(command.task_run_id, command.purpose, error=message)
+    return Evaluated(command.task_run_id, command.purpose, values)
+
+
+def _value(output: Output, context: Context) -> Any:
+    try:
+        rendered = render_value(output.value, context)
+    except ExpressionError:
+        if output.required:
+            raise
+        return None
+    return convert_output(output, rendered)
