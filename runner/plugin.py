@@ -81,7 +81,11 @@ class Family:
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, arbitrary_types_allowed=True
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        arbitrary_types_allowed=True,
     )
 
 
@@ -129,7 +133,9 @@ class Task(Plugin):
 class TriggerType(Plugin):
     """Base of every trigger type: its own properties. `evaluated_by` says who looks at it."""
 
-    evaluated_by: ClassVar[str] = "scheduler"  # scheduler (dates) | webhook | flow | commit | polling
+    evaluated_by: ClassVar[str] = (
+        "scheduler"  # scheduler (dates) | webhook | flow | commit | polling
+    )
 
 
 class TaskLog(Protocol):
@@ -237,14 +243,18 @@ class RunContext(Protocol):
     def variables(self) -> Mapping[str, Any]:
         """What expressions see: flow, execution, inputs, outputs, vars, …"""
 
-    def render(self, value: JsonValue, *, typed: bool = False, extra: Mapping[str, Any] | None = None) -> Any:
+    def render(
+        self, value: JsonValue, *, typed: bool = False, extra: Mapping[str, Any] | None = None
+    ) -> Any:
         """Render a text, or each string of a structure, with *extra* variables on top.
 
         Raises:
             ExpressionError: with the expression, its line and column.
         """
 
-    def metric(self, name: str, kind: str, value: float, tags: Mapping[str, str] | None = None) -> None:
+    def metric(
+        self, name: str, kind: str, value: float, tags: Mapping[str, str] | None = None
+    ) -> None:
         """Record a ``counter``, ``timer`` (seconds) or ``gauge``."""
 
     @property

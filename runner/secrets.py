@@ -89,7 +89,9 @@ class Mask:
         if len(secret) < MIN_LENGTH or secret in self._values:
             return
         encoded = base64.b64encode(secret.encode()).decode()
-        self._values.update({secret, encoded, *(l for l in secret.splitlines() if len(l) >= MIN_LENGTH)})
+        self._values.update(
+            {secret, encoded, *(l for l in secret.splitlines() if len(l) >= MIN_LENGTH)}
+        )
         longest_first = sorted(self._values, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 

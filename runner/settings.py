@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runner.errors import SettingsInvalid
@@ -51,7 +59,9 @@ def resolve(reference: str, environment: Mapping[str, str] = os.environ) -> str:
     try:
         return environment[name]
     except KeyError:
-        raise SettingsInvalid(f"the environment variable {name} is referenced in the settings but not set") from None
+        raise SettingsInvalid(
+            f"the environment variable {name} is referenced in the settings but not set"
+        ) from None
 
 
 class _Section(BaseModel):
@@ -173,7 +183,9 @@ class Settings(BaseSettings):
         return sources
 
     @classmethod
-    def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, env_settings: Any, **_: Any) -> Any:
+    def settings_customise_sources(
+        cls, settings_cls: Any, init_settings: Any, env_settings: Any, **_: Any
+    ) -> Any:
         """Environment over file (the file's content comes as init arguments)."""
         return env_settings, init_settings
 
@@ -197,7 +209,10 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
         given = {name: value for name, value in overrides.items() if value is not None}
         return _overridden(settings, given) if given else settings
     except ValidationError as exc:
-        lines = (f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in exc.errors())
+        lines = (
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
+            for e in exc.errors()
+        )
         raise SettingsInvalid(f"the settings are wrong ({path}):\n  " + "\n  ".join(lines)) from exc
 
 
@@ -222,4 +237,6 @@ def _overridden(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
         for section in sections:
             target = target[section]
         target[last] = value
-    return Settings.model_construct(**Settings.__pydantic_validator__.validate_python(content).__dict__)
+    return Settings.model_construct(
+        **Settings.__pydantic_validator__.validate_python(content).__dict__
+    )

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from runner import durations
 from runner.clock import Clock, iso
 from runner.errors import ArgumentInvalid, Expired, NotFound, Refused
-from runner.store.base import Kv, KvRow, Store
+from runner.store.base import KvRow, Store
 
 _KEY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]*")
 
@@ -25,10 +25,16 @@ class Rows(Protocol):
     def delete(self, namespace: str, key: str) -> bool: ...
 
 
+class Stored(Protocol):
+    """Where keys are read from."""
+
+    def find(self, namespace: str, key: str) -> KvRow | None: ...
+
+
 class KvBuffer:
     """The table as it will be when the fold is saved: reads see the writes before them."""
 
-    def __init__(self, stored: Kv) -> None:
+    def __init__(self, stored: Stored) -> None:
         self._stored = stored
         self._changed: dict[tuple[str, str], KvRow | None] = {}
         self.writes: list[KvRow | tuple[str, str]] = []

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from runner.attempt.inline import run_inline
+from runner.attempt.kv import KvBuffer
 from runner.engine import advance as engine
 from runner.engine.commands import (
     Announce,
@@ -40,6 +41,7 @@ from runner.engine.events import (
     TaskSucceeded,
 )
 from runner.executor import children, outputs
+from runner.executor.kv import StoredKv
 from runner.executor.values import evaluate
 from runner.expressions import Context
 from runner.model.execution import Attempt, Execution, TaskRun
@@ -114,6 +116,7 @@ class Folding:
         self._stops: list[tuple[str, int]] = []
         self._announced: list[tuple[str, bool, int]] = []
         self._kv: list[KvRow | tuple[str, str]] = []
+        self._kv_buffer = KvBuffer(StoredKv(self.runtime.store))
         self._metrics: list[Metric] = []
         self._posts: list[tuple[str, Event]] = []
         self._born: list[children.Birth] = []
@@ -242,7 +245,16 @@ class Folding:
         assert run is not None
         task = self.flow.task(run.task_id)
         if task.kind is TaskKind.INLINE:
-            result = run_inline(self.runtime, self.head, run, task, self.context(run))
+            result = run_inline(
+                self.runtime,
+                self.head,
+                run,
+                task,
+                self.context(run),
+                self._kv_buffer,
+                attempt=command.attempt,
+                now=self.runtime.clock.now(),
+            )
             self.lines.extend(result.lines)
             self._kv.extend(result.kv_writes)
             self._metrics.extend(result.metrics)

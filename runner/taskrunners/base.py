@@ -1,9 +1,10 @@
 """The contract of task runners.
 
-Order of calls: `run` once per attempt, from any thread; `stop` may be called from another thread at any
-time, also before and after `run`, and more than once. `run` returns only when nothing of the command is
-left running (process group empty, container gone or ended), also when stopped or when it raises.
-`cleanup` removes what a dead predecessor left behind, told by its marker.
+Order of calls: `run` once per attempt, from any thread; `stop` may be called from another thread at
+any time, also before and after `run`, and more than once. `run` returns only when nothing of the
+command is left running (no process of it, container gone or ended), also when stopped or when it
+raises. `runner.taskrunners.leftovers.cleanup` removes what a dead predecessor left behind, told by
+its marker.
 """
 
 from __future__ import annotations
@@ -14,15 +15,30 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+from runner.errors import HeadraceError
+
 LineSink = Callable[[str, bool], None]
 """Called for each output line: the text without line end, and whether it came from stderr."""
+
+TASK_RUN_LABEL = "headrace.task-run"
+ATTEMPT_LABEL = "headrace.attempt"
+"""Labels of a command that tell whose it is; a runner finds again by them what it started."""
+
+
+class CannotRun(HeadraceError):
+    """The command could not be started; the message says what to do about it."""
+
+    code = "cannot_run"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run. *argv* as the program gets it; *env* is complete for containers, and on top of the
-    allowed worker environment for processes; *working_dir* is the local folder with the input files;
-    *outputs*: whether files made in it must be there after the run (always true for processes)."""
+    """What to run.
+
+    *argv* as the program gets it; *env* is complete for containers, and on top of the allowed
+    worker environment for processes; *working_dir* is the local folder with the input files;
+    *outputs*: whether files made in it must be there after the run (always true for processes).
+    """
 
     argv: Sequence[str]
     working_dir: Path
@@ -30,11 +46,13 @@ class Command:
     image: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)  # of the attempt, to find it again
     timeout: timedelta | None = None
+    outputs: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How it ended. *exit_code* None: killed before it had one. *details* go to output ``taskRunner``."""
+    """How it ended. *exit_code* None: killed before it had one. *stopped*: ended by `stop` or the
+    command's timeout, not by itself. *details* go to output ``taskRunner``."""
 
     exit_code: int | None
     stopped: bool = False
@@ -45,10 +63,13 @@ class TaskRunner(Protocol):
     """Runs one command somewhere."""
 
     def run(self, command: Command, on_line: LineSink, marker: Callable[[str], None]) -> Ended:
-        """Run to the end, passing output lines as they come. *marker* is called durably before the start.
+        """Run to the end, passing output lines as they come.
+
+        *marker* is called, with a text for `cleanup`, before anything is started. Lines of one
+        stream come in order and from one thread; one longer than `lines.MAX_LINE_BYTES` in pieces.
 
         Raises:
-            TaskError: it could not be started (no image, no engine, no such program), with the fix.
+            CannotRun: it could not be started (no image, no engine, no such program), with the fix.
         """
 
     def stop(self) -> None:
