@@ -1,0 +1,515 @@
+"""What people and programs do with executions (execution-semantics §11).
+
+Each change is one transaction: rows, event, wake-up and audit; the wake-up is sent after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from runner import ids
+from runner.engine import restart as restarting
+from runner.engine.creation import (
+    FROM,
+    GIVEN_SYSTEM_LABELS,
+    SYSTEM_PREFIX,
+    Beginning,
+    merge_labels,
+    with_label,
+)
+from runner.engine.events import Kill, Pause, Restarted, Resume
+from runner.engine.restart import Restart
+from runner.errors import ArgumentInvalid, Conflict, NotFound, Refused
+from runner.model.execution import Execution, Labels, TaskRun
+from runner.model.flow import Flow
+from runner.model.states import State
+from runner.runtime import Runtime
+from runner.services import firing
+from runner.services.audit import record
+from runner.services.creation import Creator, DirectCreator
+from runner.services.firing import Creation, send_wakes
+from runner.services.inputs import Given, Inputs
+from runner.services.principal import Principal
+from runner.storage.base import execution_path
+from runner.store.base import ExecutionFilter, Fold, Page, Tx
+
+LATEST = "latest"
+_TRIES = 5
+
+
+class StillRunning(Refused):
+    """The execution has not ended."""
+
+    code = "still_running"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An execution with its task runs."""
+
+    execution: Execution
+    runs: Sequence[TaskRun] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a caller asks for when he starts a flow. *key*: the same key starts at most one."""
+
+    namespace: str
+    flow_id: str
+    inputs: Mapping[str, Given]
+    labels: Labels = ()
+    revision: int | None = None
+    schedule_at: datetime | None = None
+    kind: str = "NORMAL"
+    key: str | None = None
+    origin: str = "api"
+
+
+class Executions:
+    """The use cases around executions."""
+
+    def __init__(self, runtime: Runtime, inputs: Inputs, creator: Creator | None = None) -> None:
+        self._runtime = runtime
+        self._inputs = inputs
+        self._creator = creator or DirectCreator(runtime)
+
+    # ── start
+
+    def create(self, order: Order, *, by: Principal) -> Creation:
+        """Start a flow.
+
+        Raises:
+            NotFound: no such flow or revision. Refused: it may not run. InputInvalid: bad inputs.
+            ArgumentInvalid: a system label. FlowInvalid: the revision's text is not valid.
+        """
+        check_labels(order.labels)
+        execution_id = ids.new()
+        flow = self._flow_to_run(order)
+        resolved = self._inputs.resolve(flow, order.inputs, execution_id=execution_id)
+        beginning = Beginning(
+            inputs=resolved,
+            labels=order.labels,
+            origin=order.origin,
+            schedule_at=order.schedule_at,
+            kind=order.kind,
+            execution_id=execution_id,
+        )
+        key = f"request:{by.name}/{order.key}" if order.key else None
+
+        def write(tx: Tx) -> Creation:
+            row = tx.flows.get(flow.namespace, flow.id)
+            if order.revision is None and row.revision != flow.revision:
+                raise Conflict("the flow has just changed; try again")
+            return firing.create(self._runtime, tx, flow, row, beginning, by=by, key=key)
+
+        creation = self._creator.run(write)
+        if not creation.is_new:
+            self._inputs.forget(flow, execution_id)
+        return creation
+
+    def _flow_to_run(self, order: Order) -> Flow:
+        with self._runtime.store.read() as tx:
+            row = tx.flows.find(order.namespace, order.flow_id)
+            if row is None:
+                raise NotFound("Flow not found")
+            firing.check_may_run(row)
+            return firing.active_flow(self._runtime, tx, row, order.revision)
+
+    # ── look
+
+    def get(self, execution_id: str) -> Shown:
+        """Return an execution with its task runs. Raises NotFound."""
+        with self._runtime.store.read() as tx:
+            return Shown(_get(tx, execution_id), tx.task_runs.of_execution(execution_id))
+
+    def head(self, execution_id: str) -> Execution:
+        """Return an execution without its task runs. Raises NotFound."""
+        with self._runtime.store.read() as tx:
+            return _get(tx, execution_id)
+
+    def search(
+        self,
+        filter: ExecutionFilter,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        ascending: bool = False,
+    ) -> Page:
+        """Return heads, newest first."""
+        with self._runtime.store.read() as tx:
+            return tx.executions.search(filter, limit=limit, cursor=cursor, ascending=ascending)
+
+    def count(self, filter: ExecutionFilter, *, at_most: int = 10_000) -> int:
+        """Return how many match, counted up to a bound."""
+        with self._runtime.store.read() as tx:
+            return tx.executions.count(filter, at_most=at_most)
+
+    def runs_of(self, execution_ids: Sequence[str]) -> Mapping[str, Sequence[TaskRun]]:
+        """Return the task runs of several executions."""
+        with self._runtime.store.read() as tx:
+            return tx.task_runs.of_executions(execution_ids)
+
+    def children(self, execution_id: str) -> Sequence[Execution]:
+        """Return the executions that this one started."""
+        with self._runtime.store.read() as tx:
+            return tx.executions.children(execution_id)
+
+    def flow_of(self, execution: Execution) -> Flow:
+        """Return the flow of an execution's revision. Raises NotFound, FlowInvalid."""
+        with self._runtime.store.read() as tx:
+            return self._runtime.flows.get(
+                tx, execution.namespace, execution.flow_id, execution.revision
+            )
+
+    # ── kill, pause, resume
+
+    def kill(self, execution_id: str, *, by: Principal, cascade: bool = True) -> Execution:
+        """Ask for the end of an execution, with *cascade* also of those that it started."""
+        with self._runtime.store.begin() as tx:
+            execution = _get(tx, execution_id)
+            if execution.state.is_terminal and not cascade:
+                raise Refused("execution is already finished")
+            targets = [execution, *(_descendants(tx, execution_id) if cascade else ())]
+            wakes = [
+                tx.events.add(target.id, Kill(by=by.name))
+                for target in targets
+                if not target.state.is_terminal and target.state is not State.KILLING
+            ]
+            record(self._runtime, tx, by, "execution.kill", execution_id, cascade=cascade)
+        send_wakes(self._runtime, wakes)
+        return execution
+
+    def pause(self, execution_id: str, *, by: Principal) -> Execution:
+        """Let nothing new of a running execution start.
+
+        Raises:
+            ArgumentInvalid: it is not running.
+        """
+        with self._runtime.store.begin() as tx:
+            execution = _get(tx, execution_id)
+            if execution.state is not State.RUNNING:
+                raise ArgumentInvalid(f"Execution '{execution_id}' is not running, can't pause it")
+            wake = tx.events.add(execution_id, Pause(by=by.name))
+            record(self._runtime, tx, by, "execution.pause", execution_id)
+        send_wakes(self._runtime, [wake])
+        return execution
+
+    def resume(
+        self, execution_id: str, *, by: Principal, inputs: Mapping[str, Given] | None = None
+    ) -> Execution:
+        """Let a paused execution go on, with the inputs that its Pause asks for.
+
+        Raises:
+            Refused: it is not paused. InputInvalid: the inputs do not fit.
+        """
+        resolved = self._resume_inputs(execution_id, inputs or {})
+        with self._runtime.store.begin() as tx:
+            execution = _paused(tx, execution_id)
+            event = Resume(inputs=resolved, by=by.name, at=self._runtime.clock.now())
+            wake = tx.events.add(execution_id, event)
+            record(self._runtime, tx, by, "execution.resume", execution_id)
+        send_wakes(self._runtime, [wake])
+        return execution
+
+    def _resume_inputs(
+        self, execution_id: str, given: Mapping[str, Given]
+    ) -> Mapping[str, Any] | None:
+        with self._runtime.store.read() as tx:
+            execution = _paused(tx, execution_id)
+            runs = tx.task_runs.live(execution_id)
+        paused = next((run for run in runs if run.state is State.PAUSED), None)
+        if paused is None:
+            return None
+        flow = self.flow_of(execution)
+        return self._inputs.resolve_resume(flow, paused, execution, given)
+
+    # ── again
+
+    def restart(
+        self, execution_id: str, *, by: Principal, revision: int | None = None
+    ) -> Execution:
+        """Run again what failed, in place; with *revision* as a new execution of that one.
+
+        Raises:
+            Refused: it is running or was killed. ArgumentInvalid: there is nothing to restart.
+        """
+        if revision is not None:
+            return self._restart_as_new(execution_id, revision, by)
+
+        def decide(tx: Tx, execution: Execution) -> Restart:
+            _check_restartable(execution)
+            flow = self._runtime.flows.get(
+                tx, execution.namespace, execution.flow_id, execution.revision
+            )
+            runs = tx.task_runs.of_execution(execution_id)
+            return restarting.restart(flow, execution, runs, None, self._runtime.clock.now())
+
+        return self._in_place(execution_id, by, "execution.restart", decide)
+
+    def _restart_as_new(self, execution_id: str, revision: int, by: Principal) -> Execution:
+        with self._runtime.store.begin() as tx:
+            old = _get(tx, execution_id)
+            _check_restartable(old)
+            flow = self._revision(tx, old, revision)
+            new = restarting.restart_as_new(
+                flow,
+                old,
+                tx.task_runs.of_execution(execution_id),
+                new_id=ids.new(),
+                now=self._runtime.clock.now(),
+            )
+            wake = self._add_copy(tx, old, new, by)
+            record(self._runtime, tx, by, "execution.restart", execution_id, new=new.execution.id)
+        send_wakes(self._runtime, [wake])
+        return new.execution
+
+    def replay(
+        self,
+        execution_id: str,
+        *,
+        by: Principal,
+        from_task_run: str | None = None,
+        revision: int | str | None = None,
+        inputs: Mapping[str, Given] | None = None,
+        key: str | None = None,
+    ) -> Execution:
+        """Start a new execution from an old one; from a task run on, what came before is kept.
+
+        *revision* is a number or ``latest``; absent: the one it ran with. *inputs* start it anew from
+        the beginning with other inputs.
+
+        Raises:
+            NotFound: no such execution, revision or task run. Refused: the task is not there (any
+            more). InputInvalid.
+        """
+        new_id = ids.new()
+        resolved = self._replay_inputs(execution_id, revision, inputs, new_id)
+        now = self._runtime.clock.now()
+        with self._runtime.store.begin() as tx:
+            old = _get(tx, execution_id)
+            if key and (taken := tx.firings.claim(f"request:{by.name}/{key}", new_id)):
+                return _get(tx, taken)
+            flow = self._revision(tx, old, revision)
+            if from_task_run is None or inputs is not None:
+                head = restarting.replay_whole(flow, old, new_id=new_id, now=now)
+                head = head if resolved is None else replace(head, inputs=resolved)
+                again = Restart(head, (), (), (), ())
+            else:
+                runs = tx.task_runs.of_execution(execution_id)
+                again = restarting.replay(flow, old, runs, from_task_run, new_id=new_id, now=now)
+            wake = self._add_copy(tx, old, again, by)
+            labels = with_label(old.labels, restarting.REPLAYED_LABEL, "true")
+            if labels != old.labels:
+                tx.executions.set_labels(execution_id, labels)
+            record(self._runtime, tx, by, "execution.replay", execution_id, new=new_id)
+        send_wakes(self._runtime, [wake])
+        return again.execution
+
+    def _replay_inputs(
+        self,
+        execution_id: str,
+        revision: int | str | None,
+        inputs: Mapping[str, Given] | None,
+        new_id: str,
+    ) -> Mapping[str, Any] | None:
+        if inputs is None:
+            return None
+        with self._runtime.store.read() as tx:
+            flow = self._revision(tx, _get(tx, execution_id), revision)
+        return self._inputs.resolve(flow, inputs, execution_id=new_id)
+
+    def change_task_run_state(
+        self, execution_id: str, task_run_id: str, state: State, *, by: Principal
+    ) -> Execution:
+        """Put one task run into another terminal state, and go on behind it (§11.4).
+
+        Raises:
+            ArgumentInvalid: the execution has not ended, or was killed; the state is not terminal.
+        """
+        if not state.is_terminal:
+            raise ArgumentInvalid(f"a task run cannot be put into state {state}")
+
+        def decide(tx: Tx, execution: Execution) -> Restart:
+            if not execution.state.is_terminal or execution.state is State.KILLED:
+                raise ArgumentInvalid(
+                    "You can only change the state of a task run for a terminated non killed"
+                    " execution."
+                )
+            flow = self._runtime.flows.get(
+                tx, execution.namespace, execution.flow_id, execution.revision
+            )
+            runs = tx.task_runs.of_execution(execution_id)
+            now = self._runtime.clock.now()
+            return restarting.change_state(flow, execution, runs, task_run_id, state, now)
+
+        return self._in_place(execution_id, by, "execution.state", decide)
+
+    def change_status(self, execution_id: str, state: State, *, by: Principal) -> Execution:
+        """Put an ended execution into another terminal state; nothing runs (§11.5).
+
+        Raises:
+            ArgumentInvalid: it has not ended, was killed, or *state* is not terminal.
+        """
+        if not state.is_terminal:
+            raise ArgumentInvalid(f"{state} is not a terminal state")
+        with self._runtime.store.begin() as tx:
+            execution = _lock(tx, execution_id)
+            if not execution.state.is_terminal or execution.state is State.KILLED:
+                raise ArgumentInvalid(
+                    f"the state of an execution that is {execution.state} cannot be changed"
+                )
+            changed = execution.enter(state, self._runtime.clock.now())
+            if not tx.executions.save(Fold(changed)):
+                raise Conflict
+            record(self._runtime, tx, by, "execution.status", execution_id, state=str(state))
+        return changed
+
+    # ── labels, delete
+
+    def set_labels(self, execution_id: str, labels: Labels, *, by: Principal) -> Execution:
+        """Replace the labels of an ended execution that are not the system's.
+
+        Raises:
+            StillRunning: it has not ended. ArgumentInvalid: a system label.
+        """
+        check_labels(labels, given_system=frozenset())
+        with self._runtime.store.begin() as tx:
+            execution = _get(tx, execution_id)
+            if not execution.state.is_terminal:
+                raise StillRunning("labels can only be set on an execution that has ended")
+            system = (label for label in execution.labels if label[0].startswith(SYSTEM_PREFIX))
+            merged = merge_labels(labels, system)
+            tx.executions.set_labels(execution_id, merged)
+            record(self._runtime, tx, by, "execution.labels", execution_id)
+        return replace(execution, labels=merged)
+
+    def delete(
+        self,
+        execution_id: str,
+        *,
+        by: Principal,
+        logs: bool = True,
+        storage: bool = True,
+    ) -> None:
+        """Remove an ended execution, with its log and files.
+
+        Raises:
+            StillRunning: it has not ended: kill it first.
+        """
+        with self._runtime.store.begin() as tx:
+            execution = _get(tx, execution_id)
+            if not execution.state.is_terminal:
+                raise StillRunning(
+                    "an execution that has not ended cannot be deleted: kill it first"
+                )
+            tx.executions.delete(execution_id)
+            record(self._runtime, tx, by, "execution.delete", execution_id)
+        if logs:
+            self._runtime.store.logs.delete(execution_id)
+        if storage:
+            self._runtime.storage.delete_all(
+                execution_path(execution.namespace, execution.flow_id, execution_id)
+            )
+
+    # ── parts
+
+    def _revision(self, tx: Tx, old: Execution, revision: int | str | None) -> Flow:
+        number = old.revision if revision is None else revision
+        if number == LATEST:
+            number = tx.flows.get(old.namespace, old.flow_id).revision
+        return self._runtime.flows.get(tx, old.namespace, old.flow_id, int(number))
+
+    def _add_copy(self, tx: Tx, old: Execution, new: Restart, by: Principal) -> Any:
+        """Write a new execution made from an old one; another revision is pinned to today's head."""
+        head = new.execution
+        if head.revision != old.revision:
+            row = tx.flows.find(old.namespace, old.flow_id)
+            if row is not None:
+                head = replace(
+                    head,
+                    source=firing.source_of(row),
+                    commit=firing.head_of(tx, row) or head.commit,
+                )
+        tx.executions.add(head, by=by.name)
+        if not new.restarted:
+            return tx.wakes.new_drive(head.id)
+        tx.task_runs.save(new.runs)
+        return tx.events.add(head.id, Restarted(new.restarted))
+
+    def _in_place(
+        self,
+        execution_id: str,
+        by: Principal,
+        action: str,
+        decide: Callable[[Tx, Execution], Restart],
+    ) -> Execution:
+        for _ in range(_TRIES):
+            with self._runtime.store.begin() as tx:
+                execution = _lock(tx, execution_id)
+                again = decide(tx, execution)
+                if not tx.executions.save(Fold(again.execution, changes=again.changed)):
+                    continue
+                tx.task_runs.delete(again.removed)
+                wake = tx.events.add(execution_id, Restarted(again.restarted))
+                record(self._runtime, tx, by, action, execution_id)
+            send_wakes(self._runtime, [wake])
+            return again.execution
+        raise Conflict(f"execution {execution_id} changes all the time; try again")
+
+
+def check_labels(labels: Labels, *, given_system: frozenset[str] = GIVEN_SYSTEM_LABELS) -> None:
+    """Raise ArgumentInvalid for a label that a caller may not give."""
+    for key, value in labels:
+        if key.startswith(SYSTEM_PREFIX) and key not in given_system:
+            raise ArgumentInvalid(
+                f"System labels can only be set by Kestra itself, offending label: {key}={value}"
+            )
+
+
+def without_origin(labels: Labels) -> Labels:
+    """Return labels without that of where an execution came from."""
+    return tuple(label for label in labels if label[0] != FROM)
+
+
+def _get(tx: Tx, execution_id: str) -> Execution:
+    execution = tx.executions.find(execution_id)
+    if execution is None:
+        raise NotFound("Execution not found")
+    return execution
+
+
+def _lock(tx: Tx, execution_id: str) -> Execution:
+    _get(tx, execution_id)
+    return tx.executions.lock(execution_id)
+
+
+def _paused(tx: Tx, execution_id: str) -> Execution:
+    execution = _get(tx, execution_id)
+    if execution.state is not State.PAUSED:
+        raise Refused(f"Execution '{execution_id}' is not paused, can't resume it")
+    return execution
+
+
+def _check_restartable(execution: Execution) -> None:
+    state = execution.state
+    if state is State.KILLED or not (state.is_terminal or state is State.PAUSED):
+        raise Refused(
+            "Execution must be terminated or paused and not killed to be restarted,"
+            f" current state is '{state}' !"
+        )
+
+
+def _descendants(tx: Tx, execution_id: str) -> list[Execution]:
+    """Everything that an execution caused, directly or not."""
+    found: dict[str, Execution] = {}
+    waiting = [execution_id]
+    while waiting:
+        for child in tx.executions.children(waiting.pop()):
+            if child.id not in found and child.id != execution_id:
+                found[child.id] = child
+                waiting.append(child.id)
+    return list(found.values())
