@@ -1,1 +1,164 @@
-"""Running one attempt of a task."""
+"""Running one attempt of a task, and posting how it ended.
+
+    ended = run_attempt(runtime, claimed, control)
+    finish(runtime, claimed, ended)
+
+`claimed` is the attempt's row as this worker has taken it: its fence tells a late result from a
+valid one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import cast
+
+import structlog
+
+from runner import durations
+from runner.attempt import outcome
+from runner.attempt.context import AttemptContext
+from runner.attempt.control import AttemptControl, Reason
+from runner.attempt.logs import error_lines, late_line
+from runner.attempt.subject import Subject
+from runner.errors import HeadraceError
+from runner.expressions import Context
+from runner.model.wake import Wake
+from runner.plugin import RunContext, TaskError
+from runner.runtime import Runtime
+from runner.runtime.context import ExecutionVariables
+from runner.runtime.runs import RunView
+from runner.runtime.world import FlowWorld
+from runner.store.base import AttemptRow, Metric, Tx
+
+log = structlog.get_logger(__name__)
+
+__all__ = ["AttemptControl", "AttemptEnd", "Reason", "finish", "run_attempt"]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnd:
+    """How an attempt ended, and what it measured."""
+
+    event: outcome.End
+    metrics: Sequence[Metric] = ()
+
+
+def run_attempt(runtime: Runtime, claimed: AttemptRow, control: AttemptControl) -> AttemptEnd:
+    """Run a claimed attempt to its end, however it ends; nothing is raised for what a task does."""
+    span = outcome.Span(
+        claimed.task_run_id,
+        claimed.attempt,
+        claimed.started_at or runtime.clock.now(),
+        claimed.worker_id,
+    )
+    try:
+        ctx, subject = _prepared(runtime, claimed, control)
+    except HeadraceError as exc:
+        log.warning("an attempt cannot begin", task_run=claimed.task_run_id, reason=exc.message)
+        return AttemptEnd(outcome.failed(span, exc, runtime.clock.now(), 0))
+    try:
+        return AttemptEnd(_run(runtime, ctx, subject, control, span), ctx.metrics)
+    finally:
+        ctx.close()
+
+
+def finish(runtime: Runtime, claimed: AttemptRow, ended: AttemptEnd) -> Wake | None:
+    """Post how an attempt ended, in one transaction; None: too late, nothing was changed.
+
+    The wake-up that comes back need not be sent if the caller folds the execution at once.
+    """
+    with runtime.store.begin() as tx:
+        if tx.attempts.end(claimed.task_run_id, claimed.attempt, claimed.fence):
+            tx.metrics.add(ended.metrics)
+            return tx.events.add(claimed.execution_id, ended.event)
+    _record_late(runtime, claimed, ended)
+    return None
+
+
+def _prepared(
+    runtime: Runtime, claimed: AttemptRow, control: AttemptControl
+) -> tuple[AttemptContext, Subject]:
+    with runtime.store.read() as tx:
+        subject, context = _loaded(runtime, tx, claimed)
+    return AttemptContext(runtime, subject, claimed, context, control), subject
+
+
+def _loaded(runtime: Runtime, tx: Tx, claimed: AttemptRow) -> tuple[Subject, Context]:
+    execution = tx.executions.get(claimed.execution_id)
+    run = tx.task_runs.get(claimed.task_run_id)
+    flow = runtime.flows.get(tx, execution.namespace, execution.flow_id, execution.revision)
+    before = replace(run, attempts=run.attempts[: claimed.attempt])  # as its expressions see it
+    runs = RunView(execution.id, flow, runtime.store.read)
+    variables = ExecutionVariables(flow, execution, runs, shared=runtime.shared_variables)
+    world = FlowWorld(
+        runtime,
+        execution.namespace,
+        execution_id=execution.id,
+        source=execution.source,
+        commit=execution.commit,
+    )
+    subject = Subject(execution, run, flow.task(run.task_id), claimed.attempt)
+    return subject, Context(variables.of(execution, before), world)
+
+
+def _run(
+    runtime: Runtime,
+    ctx: AttemptContext,
+    subject: Subject,
+    control: AttemptControl,
+    span: outcome.Span,
+) -> outcome.End:
+    timeout: timedelta | None = None
+    max_bytes = runtime.settings.limits.outputs_bytes
+    try:
+        timeout = _timeout(subject, ctx)
+        if timeout is not None:
+            ctx.deadline = runtime.clock.now() + timeout
+        with control.limited_to(timeout):
+            task = runtime.registry.build(subject.task, ctx.render_as)
+            given = task.run(cast(RunContext, ctx))
+        return outcome.succeeded(span, given, runtime.clock.now(), max_bytes)
+    except Exception as exc:  # noqa: BLE001 - whatever a task raises is its failure
+        now = runtime.clock.now()
+        if control.reason is None:
+            event: outcome.End = outcome.failed(span, exc, now, max_bytes)
+            error_lines(ctx.log, outcome.reason_of(exc), outcome.trace_of(exc))
+            return event
+        event = outcome.stopped(span, control.reason, now, timeout)
+        if control.reason is Reason.TIMEOUT:
+            error_lines(ctx.log, event.message if hasattr(event, "message") else "")
+        return event
+
+
+def _timeout(subject: Subject, ctx: AttemptContext) -> timedelta | None:
+    written = subject.task.timeout
+    if written is None:
+        return None
+    text = str(ctx.render(written)).strip()
+    try:
+        return durations.parse(text) if text else None
+    except ValueError as exc:
+        raise TaskError(f"timeout: {exc}") from exc
+
+
+def _record_late(runtime: Runtime, claimed: AttemptRow, ended: AttemptEnd) -> None:
+    kind = type(ended.event).__name__
+    log.warning(
+        "a late result changes nothing",
+        action="late_result",
+        task_run=claimed.task_run_id,
+        attempt=claimed.attempt,
+        fence=claimed.fence,
+        kind=kind,
+    )
+    with runtime.store.read() as tx:
+        execution = tx.executions.find(claimed.execution_id)
+        run = tx.task_runs.find(claimed.task_run_id)
+        if execution is None or run is None:
+            return
+        flow = runtime.flows.get(tx, execution.namespace, execution.flow_id, execution.revision)
+    subject = Subject(execution, run, flow.task(run.task_id), claimed.attempt)
+    message = f"A late result ({kind}) of attempt {claimed.attempt} was ignored: it had been lost."
+    runtime.store.logs.write([late_line(subject.line(), runtime.clock.now(), message)])

@@ -48,7 +48,7 @@ class AttemptControl:
 
     @contextmanager
     def on_stop(self, action: Callable[[], Any]) -> Iterator[None]:
-        """Inside the block, call *action()* when the attempt is to end, at once if it is already."""
+        """Inside the block, call *action()* when the attempt is to end (or is already)."""
         with self._lock:
             number, self._next = self._next, self._next + 1
             self._actions[number] = action

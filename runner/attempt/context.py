@@ -1,0 +1,141 @@
+"""The world of one attempt of a worker task."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from runner.attempt.control import AttemptControl
+from runner.attempt.environment import setting, worker_environment
+from runner.attempt.files import NamespaceFiles, TaskFiles
+from runner.attempt.inline import with_extra
+from runner.attempt.kv import TaskKv, stored
+from runner.attempt.logs import StoredLog
+from runner.attempt.subject import Subject
+from runner.expressions import Context, render_value
+from runner.plugin import TaskStopped
+from runner.runtime import Runtime
+from runner.store.base import AttemptRow, Metric
+
+
+class AttemptContext:
+    """A `runner.plugin.RunContext` over the real neighbours. Close it after the attempt."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        subject: Subject,
+        claimed: AttemptRow,
+        context: Context,
+        control: AttemptControl,
+    ) -> None:
+        self._runtime = runtime
+        self._subject = subject
+        self._claimed = claimed
+        self._context = context
+        self._control = control
+        self._lock = threading.Lock()
+        self._working_dir: Path | None = None
+        self.identity = subject.identity()
+        self.deadline: datetime | None = None
+        self.metrics: list[Metric] = []
+        self.log = StoredLog(
+            runtime.store.logs.write,
+            subject.line(),
+            runtime.mask,
+            runtime.clock,
+            subject.task.log_level,
+            runtime.settings.limits.log_bytes,
+        )
+        self.files = TaskFiles(runtime, subject)
+        self.namespace_files = NamespaceFiles(runtime, subject)
+        self.kv: TaskKv = stored(runtime.store, subject.execution.namespace, runtime.clock)
+
+    def close(self) -> None:
+        """Store the last log lines and remove the working directory."""
+        self.log.close()
+        if self._working_dir is not None:
+            shutil.rmtree(self._working_dir, ignore_errors=True)
+
+    @property
+    def working_dir(self) -> Path:
+        with self._lock:
+            if self._working_dir is None:
+                parent = self._runtime.settings.home.resolve() / "work"
+                parent.mkdir(parents=True, exist_ok=True)
+                prefix = f"{self.identity.task_run_id}-{self.identity.attempt}-"
+                self._working_dir = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        return self._working_dir
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        return self._context.variables
+
+    def render_as(self, value: JsonValue, typed: bool) -> Any:
+        """Render for the registry."""
+        return render_value(value, self._context, typed=typed)
+
+    def render(
+        self, value: JsonValue, *, typed: bool = False, extra: Mapping[str, Any] | None = None
+    ) -> Any:
+        return render_value(value, with_extra(self._context, extra), typed=typed)
+
+    def metric(
+        self, name: str, kind: str, value: float, tags: Mapping[str, str] | None = None
+    ) -> None:
+        identity = self.identity
+        with self._lock:
+            self.metrics.append(
+                Metric(
+                    identity.execution_id,
+                    identity.task_run_id,
+                    identity.attempt,
+                    len(self.metrics),
+                    identity.task_id,
+                    name,
+                    kind,
+                    value,
+                    self._runtime.clock.now(),
+                    tags or {},
+                )
+            )
+
+    @property
+    def stopping(self) -> bool:
+        return self._control.stopping
+
+    def on_stop(self, action: Any) -> AbstractContextManager[None]:
+        return self._control.on_stop(action)
+
+    def sleep(self, duration: timedelta) -> None:
+        if self._control.wait(duration):
+            raise TaskStopped
+
+    def environment(self) -> Mapping[str, str]:
+        return worker_environment(self._runtime)
+
+    def setting(self, name: str) -> Any:
+        return setting(self._runtime, self._subject.execution.source, name)
+
+    def spawn_marker(self, marker: str) -> None:
+        """Remember what is about to be started.
+
+        Raises:
+            TaskStopped: the attempt is somebody else's by now.
+        """
+        if marker.startswith("pgid:"):
+            marker = f"{marker}@{socket.gethostname()}"
+        claimed = self._claimed
+        with self._runtime.store.begin() as tx:
+            is_ours = tx.attempts.mark(claimed.task_run_id, claimed.attempt, claimed.fence, marker)
+        if not is_ours:
+            raise TaskStopped("another worker has this attempt now")

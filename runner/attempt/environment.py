@@ -1,0 +1,74 @@
+"""What a task may know of the worker: its environment without secrets, and some settings."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from runner.errors import NotFound
+from runner.runtime import Runtime
+
+_REFERENCE = re.compile(r"\$\{(\w+)\}")
+_HIDDEN_PREFIXES = ("SECRET_", "HEADRACE_")
+_HIDDEN_NAMES = frozenset(
+    {"REDIS_URL", "DATABASE_URL", "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE"}
+)
+
+
+def visible_environment(runtime: Runtime, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that a task's process may see.
+
+    Left out: secrets, Headrace's own settings, addresses of Redis and databases, and every variable
+    that the settings refer to as a credential.
+    """
+    settings = runtime.settings
+    referenced = set(_references(settings.model_dump()))
+    addresses = {settings.database_url, settings.redis_url} - {None}
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith(_HIDDEN_PREFIXES)
+        and name not in _HIDDEN_NAMES
+        and name not in referenced
+        and value not in addresses
+    }
+
+
+def worker_environment(runtime: Runtime) -> dict[str, str]:
+    """Return what a task's process may see of this process's environment."""
+    return visible_environment(runtime, os.environ)
+
+
+def setting(runtime: Runtime, source: str | None, name: str) -> Any:
+    """Return a setting that plugins may read. Raises NotFound.
+
+    ``git.source`` is the `SourceSettings` of the execution's source, or None.
+    """
+    settings = runtime.settings
+    match name:
+        case "task_runner.default":
+            return runtime.default_task_runner
+        case "docker.host":
+            return settings.docker.host
+        case "docker.volumes_enabled":
+            return settings.docker.volumes_enabled
+        case "git.source":
+            return next((s for s in settings.sources if s.name == source), None)
+        case "git.sources":
+            return settings.sources
+        case "home":
+            return settings.home
+    raise NotFound(f"there is no setting {name!r} for tasks")
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from _REFERENCE.findall(value)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _references(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _references(item)

@@ -1,0 +1,123 @@
+"""Files of an attempt: internal storage, and namespace files at the execution's commit."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from runner import ids
+from runner.attempt.subject import Subject
+from runner.errors import ArgumentInvalid
+from runner.plugin import NamespaceFile
+from runner.runtime import Runtime
+from runner.runtime.files import NAMESPACE_SCHEME, open_namespace_file, open_uri
+from runner.storage.base import SCHEME, task_path
+from runner.store.base import Tx
+
+_URI = re.compile(r"(kestra:///|nsfile://|file:///)\S+")
+_PREFIX_CHARS = 10
+
+
+class TaskFiles:
+    """Reads what the flow may read, and writes below the task run's own folder.
+
+    A stored name gets a prefix of its own, so that no attempt touches the files of another.
+    """
+
+    def __init__(self, runtime: Runtime, subject: Subject) -> None:
+        self._runtime = runtime
+        self._execution = subject.execution
+        self._folder = task_path(
+            subject.execution.namespace,
+            subject.execution.flow_id,
+            subject.execution.id,
+            subject.task.id,
+            subject.run.id,
+        )
+
+    def open(self, uri: str) -> BinaryIO:
+        """Open a file for reading. Raises NotFound, Forbidden."""
+        execution = self._execution
+        return open_uri(self._runtime, uri, execution.namespace, execution.source, execution.commit)
+
+    def put(self, source: Path | bytes | BinaryIO, name: str) -> str:
+        """Store a file and return its URI. Raises ArgumentInvalid: the name leads elsewhere."""
+        *folders, last = _checked(name)
+        unique = f"{ids.new()[:_PREFIX_CHARS]}-{last}"
+        path = self._folder + "/".join([*folders, unique])
+        with _stream(source) as stream:
+            self._runtime.storage.put(path, stream)
+        return f"{SCHEME}{path}"
+
+    def fetch(self, uri: str, into: Path) -> None:
+        """Copy a file to a local path; parents are made."""
+        into.parent.mkdir(parents=True, exist_ok=True)
+        with self.open(uri) as source, into.open("wb") as target:
+            shutil.copyfileobj(source, target, 1024 * 1024)
+
+    def is_uri(self, text: str) -> bool:
+        """Say whether *text* as a whole is a URI of a file."""
+        return _URI.fullmatch(text) is not None
+
+
+class NamespaceFiles:
+    """Namespace files of the pinned commit; those of other sources at their head; the API's own."""
+
+    def __init__(self, runtime: Runtime, subject: Subject) -> None:
+        self._runtime = runtime
+        self._execution = subject.execution
+
+    def list(self, namespace: str) -> Sequence[NamespaceFile]:
+        """Return the files of a namespace by path."""
+        with self._runtime.store.read() as tx:
+            found = self._found(tx, namespace)
+        return [NamespaceFile(path, found[path]) for path in sorted(found)]
+
+    def open(self, namespace: str, path: str) -> BinaryIO:
+        """Open one. Raises NotFound."""
+        execution = self._execution
+        return open_namespace_file(
+            self._runtime, namespace, path, execution.source, execution.commit
+        )
+
+    def _found(self, tx: Tx, namespace: str) -> dict[str, int]:
+        """Return path to size, in the order of `open`: the last to write a path wins."""
+        sizes = {row.path: row.size for row in tx.namespace_files.list(namespace)}
+        for tree in self._trees(tx):
+            sizes.update({file.path: file.size for file in tx.trees.files(tree, namespace)})
+        return sizes
+
+    def _trees(self, tx: Tx) -> Iterator[str]:
+        source, commit = self._execution.source, self._execution.commit
+        for row in tx.sources.list():
+            if row.name != source and row.tree:
+                yield row.tree
+        if source and commit and (pinned := tx.trees.of_commit(source, commit)):
+            yield pinned
+
+
+@contextmanager
+def _stream(source: Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
+    if isinstance(source, bytes):
+        yield BytesIO(source)
+    elif isinstance(source, Path):
+        with source.open("rb") as opened:
+            yield opened
+    else:
+        yield source
+
+
+def _checked(name: str) -> list[str]:
+    parts = name.split("/")
+    is_odd = any(part in ("", ".", "..") or not part.isprintable() for part in parts)
+    if is_odd or "\\" in name:
+        raise ArgumentInvalid(f"{name!r} is no name of a file: use names and folders, without '..'")
+    return parts
+
+
+__all__ = ["NAMESPACE_SCHEME", "NamespaceFiles", "TaskFiles"]
