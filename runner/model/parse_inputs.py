@@ -1,0 +1,204 @@
+"""Reading inputs and outputs of a flow (flow-language §7, §8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import regex
+
+from runner.model.flow import Input, Output
+from runner.model.names import INPUT_ID, nearest
+from runner.model.section import Section
+
+COMMON = (
+    "id", "name", "type", "description", "displayName", "required", "defaults", "prefill", "dependsOn",
+)  # fmt: skip
+
+INPUT_TYPES: dict[str, tuple[str, ...]] = {
+    "STRING": ("validator",),
+    "INT": ("min", "max"),
+    "FLOAT": ("min", "max"),
+    "BOOL": (),
+    "BOOLEAN": (),
+    "DATETIME": ("after", "before"),
+    "DATE": ("after", "before"),
+    "TIME": ("after", "before"),
+    "DURATION": ("min", "max"),
+    "FILE": ("allowedFileExtensions", "extension"),
+    "JSON": (),
+    "YAML": (),
+    "URI": (),
+    "SECRET": ("validator",),
+    "EMAIL": (),
+    "SELECT": ("values", "expression", "allowCustomValue", "isRadio", "autoSelectFirst"),
+    "ENUM": ("values",),
+    "MULTISELECT": (
+        "values",
+        "options",
+        "expression",
+        "itemType",
+        "allowCustomValue",
+        "autoSelectFirst",
+    ),
+    "ARRAY": ("itemType",),
+    "FORM": ("inputs",),
+}
+"""Every type of input with its own properties."""
+
+AVAILABLE = frozenset(INPUT_TYPES) - {"SECRET", "FORM"}
+"""Types of inputs that are built."""
+
+_NO_ITEMS = ("ARRAY", "SECRET", "MULTISELECT", "ENUM", "SELECT")
+_OUTPUT_KEYS = ("id", "type", "value", "description", "displayName", "required")
+_FILE_URI = (
+    "inputs of type 'FILE' only support `defaults` as local files using a file URI "
+    "or as namespace files using a nsfile URI"
+)
+
+
+def read_inputs(owner: Section, key: str = "inputs") -> tuple[Input, ...]:
+    """Read the inputs of a flow, or those of a Pause."""
+    return tuple(_inputs(owner, key))
+
+
+def _inputs(owner: Section, key: str) -> Iterator[Input]:
+    for section in owner.sections(key, "an input"):
+        if (read := _input(section)) is not None:
+            yield read
+
+
+def _input(section: Section) -> Input | None:
+    id_key = "id" if section.has("id") or not section.has("name") else "name"
+    input_id = section.name(id_key, INPUT_ID)
+    kind = _type(section, "input")
+    if kind is None:
+        return None
+    if kind not in AVAILABLE:
+        section.add("type", f"inputs of type {kind} are not available yet", "not_available_yet")
+    section.refuse_unknown((*COMMON, *INPUT_TYPES[kind]), f"an input of type {kind}")
+    depends_on, condition = _depends_on(section)
+    found = Input(
+        id=input_id or "",
+        type=kind,
+        required=section.boolean("required", default=True),
+        defaults=section.raw.get("defaults"),
+        prefill=section.raw.get("prefill"),
+        description=section.text("description"),
+        display_name=section.text("displayName"),
+        depends_on=depends_on,
+        condition=condition,
+        properties={key: value for key, value in section.raw.items() if key not in COMMON},
+    )
+    _check(section, found)
+    return found if input_id is not None else None
+
+
+def _type(section: Section, what: str) -> str | None:
+    if not section.has("type"):
+        section.add("type", f"Invalid type: null: every {what} needs a type", "required")
+        return None
+    kind = section.text("type")
+    if kind is None or kind in INPUT_TYPES:
+        return kind
+    near = nearest(kind, INPUT_TYPES)
+    hint = f", did you mean {near}?" if near else f": known are {', '.join(INPUT_TYPES)}"
+    section.add("type", f"Invalid type: {kind}{hint}", "type_unknown")
+    return None
+
+
+def _depends_on(section: Section) -> tuple[tuple[str, ...], str | None]:
+    depends_on = section.section("dependsOn")
+    if depends_on is None:
+        return (), None
+    depends_on.refuse_unknown(("inputs", "condition"), "dependsOn")
+    return depends_on.texts("inputs"), depends_on.text("condition")
+
+
+def _check(section: Section, found: Input) -> None:
+    if found.defaults is not None and not found.required:
+        message = (
+            "Inputs with a default value must be required, since the default is always applied."
+        )
+        section.add("defaults", message, "rule")
+    if found.defaults is not None and found.prefill is not None:
+        section.add("prefill", "Inputs with a default value cannot also have a prefill.", "rule")
+    _check_pattern(section)
+    match found.type:
+        case "INT" | "FLOAT":
+            section.number("min")
+            section.number("max")
+        case "DURATION":
+            section.duration("min")
+            section.duration("max")
+        case "FILE":
+            _check_file(section, found)
+        case "SELECT" | "ENUM" | "MULTISELECT":
+            _check_options(section, found)
+        case "ARRAY":
+            section.require("itemType")
+    _check_item_type(section)
+
+
+def _check_pattern(section: Section) -> None:
+    pattern = section.text("validator") if "validator" in section.raw else None
+    try:
+        regex.compile(pattern or "")
+    except regex.error as exc:
+        section.add("validator", f"invalid pattern [{pattern}]: {exc}")
+
+
+def _check_file(section: Section, found: Input) -> None:
+    section.texts("allowedFileExtensions")
+    default: Any = found.defaults
+    if default is None or (isinstance(default, str) and ("{{" in default or "{%" in default)):
+        return
+    if not str(default).startswith(("file:", "nsfile:")):
+        section.add("defaults", _FILE_URI, "rule")
+
+
+def _check_options(section: Section, found: Input) -> None:
+    section.texts("values")
+    section.boolean("allowCustomValue")
+    section.boolean("autoSelectFirst")
+    if found.type == "MULTISELECT":
+        section.texts("options")
+    if not any(section.has(key) for key in ("values", "options", "expression")):
+        section.add("values", f"an input of type {found.type} needs 'values'", "required")
+
+
+def _check_item_type(section: Section) -> None:
+    item = section.text("itemType") if "itemType" in section.raw else None
+    if item in _NO_ITEMS:
+        section.add("itemType", f"`itemType` cannot be {item}", "rule")
+    elif item is not None:
+        section.choice(
+            "itemType", tuple(kind for kind in INPUT_TYPES if kind not in (*_NO_ITEMS, "FORM"))
+        )
+
+
+def read_outputs(owner: Section) -> tuple[Output, ...]:
+    """Read the outputs of a flow."""
+    return tuple(_outputs(owner))
+
+
+def _outputs(owner: Section) -> Iterator[Output]:
+    for section in owner.sections("outputs", "an output"):
+        section.refuse_unknown(_OUTPUT_KEYS, "an output")
+        output_id = section.name("id", INPUT_ID)
+        kind = _type(section, "output")
+        section.require("value")
+        if kind is not None and kind not in AVAILABLE:
+            section.add(
+                "type", f"outputs of type {kind} are not available yet", "not_available_yet"
+            )
+        if output_id is None or kind is None:
+            continue
+        yield Output(
+            id=output_id,
+            type=kind,
+            value=section.raw.get("value"),
+            required=section.boolean("required", default=True),
+            description=section.text("description"),
+            display_name=section.text("displayName"),
+        )

@@ -1,0 +1,81 @@
+"""Reading triggers and their conditions (flow-language §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.model.catalogue import Category
+from runner.model.flow import JsonMap, Trigger
+from runner.model.logs import Level
+from runner.model.names import TRIGGER_ID
+from runner.model.parse_tasks import Reading, check, read_type, read_worker_group
+from runner.model.section import Section
+from runner.model.states import State
+
+COMMON = (
+    "id", "type", "description", "disabled", "conditions", "labels", "logLevel", "minLogLevel", "logToFile",
+    "stopAfter", "failOnTriggerError", "allowConcurrent", "workerGroup", "version", "assets",
+    "pluginDefaultsRef", "inputs",
+)  # fmt: skip
+"""Properties that every trigger may have (``inputs``: those that start executions with inputs)."""
+
+_LATER = ("logToFile",)
+
+
+def read_triggers(reading: Reading, owner: Section) -> tuple[Trigger, ...]:
+    """Read the triggers of a flow."""
+    found = (_trigger(reading, section) for section in owner.sections("triggers", "a trigger"))
+    return tuple(trigger for trigger in found if trigger is not None)
+
+
+def _trigger(reading: Reading, section: Section) -> Trigger | None:
+    trigger_id = section.name("id", TRIGGER_ID)
+    info = read_type(reading, section, Category.TRIGGER)
+    for key in _LATER:
+        if section.has(key):
+            section.add(
+                key, f"the property '{key}' is not available yet", "not_available_yet", of_key=True
+            )
+    properties = {key: value for key, value in section.raw.items() if key not in COMMON}
+    if info is not None and info.available:
+        check(reading, info, section, properties)
+    read_worker_group(section)
+    if trigger_id is None or info is None:
+        return None
+    return Trigger(
+        id=trigger_id,
+        type=info.name,
+        properties=properties,
+        description=section.text("description"),
+        disabled=section.boolean("disabled"),
+        conditions=(*_conditions(reading, section, "conditions"),),
+        labels=section.labels("labels"),
+        inputs=section.mapping("inputs") if info.available else {},
+        stop_after=_states(section),
+        allow_concurrent=section.boolean("allowConcurrent"),
+        fail_on_trigger_error=section.boolean("failOnTriggerError"),
+        log_level=section.choice(
+            "logLevel" if section.has("logLevel") else "minLogLevel", tuple(Level)
+        )
+        or "TRACE",
+    )
+
+
+def _conditions(reading: Reading, owner: Section, key: str) -> Iterator[JsonMap]:
+    for section in owner.sections(key, "a condition"):
+        info = read_type(reading, section, Category.CONDITION)
+        if info is None:
+            continue
+        properties = {name: value for name, value in section.raw.items() if name != "type"}
+        if info.available:
+            check(reading, info, section, properties)
+        yield {**properties, "type": info.name}
+
+
+def _states(section: Section) -> tuple[str, ...]:
+    states = section.texts("stopAfter")
+    for index, state in enumerate(states):
+        if state not in State.__members__:
+            path = (*section.path, "stopAfter", index)
+            section.report.add(path, f"'{state}' is no state: use {', '.join(State)}")
+    return states

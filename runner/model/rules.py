@@ -1,0 +1,232 @@
+"""Rules that look at a whole flow (flow-language §17.3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runner.model.flow import Flow, Input, Task
+from runner.model.graph import cycle
+from runner.model.names import RESERVED_FLOW_IDS, SYSTEM_LABEL, WRITABLE_SYSTEM_LABEL
+from runner.model.section import Report
+from runner.model.yaml import Path
+
+_SUBFLOWS = ("io.kestra.plugin.core.flow.Subflow", "io.kestra.plugin.core.flow.ForEachItem")
+_DASHES = (
+    "Invalid {what} reference: use {what}s[key-name] instead of {what}s.key-name — keys with dashes require "
+    "bracket notation, offending {where}: [{ids}]"
+)
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Where each id of the flow stands, in order of appearance."""
+
+    tasks: Sequence[tuple[str, Path]]
+    triggers: Sequence[tuple[str, Path]]
+    inputs: Sequence[tuple[str, Path]]
+    outputs: Sequence[tuple[str, Path]]
+
+
+def check_rules(report: Report, raw: dict[str, Any], flow: Flow) -> None:
+    """Report every broken rule of a flow that could be read."""
+    sites = sites_of(raw)
+    _check_flow_id(report, flow)
+    for what, found in (("task id", sites.tasks), ("trigger id", sites.triggers)):
+        _check_unique(report, what, found)
+    for what, found in (("input", sites.inputs), ("output", sites.outputs)):
+        _check_unique(report, what, found)
+    _check_preconditions(report, raw)
+    _check_nesting(report, sites.inputs)
+    _check_dependencies(report, flow.inputs, dict(sites.inputs))
+    _check_recursion(report, flow, dict(sites.tasks))
+    _check_labels(report, raw)
+    _check_dashes(report, flow, sites)
+
+
+def sites_of(raw: dict[str, Any]) -> Sites:
+    """Find the ids in a flow's plain data, also of tasks that could not be read."""
+    tasks: list[tuple[str, Path]] = []
+    for name in ("tasks", "errors", "finally", "afterExecution", "listeners"):
+        tasks += _task_sites(raw.get(name), (name,))
+    return Sites(tasks, _ids(raw, "triggers"), _ids(raw, "inputs"), _ids(raw, "outputs"))
+
+
+def _task_sites(value: Any, path: Path) -> Iterator[tuple[str, Path]]:
+    """Yield tasks below *value*: mappings with an id and a type that is a dotted name."""
+    if isinstance(value, dict):
+        task_id, kind = value.get("id"), value.get("type")
+        if isinstance(task_id, str) and isinstance(kind, str) and "." in kind:
+            yield task_id, (*path, "id")
+        for key in _NESTING & value.keys():
+            yield from _task_sites(value[key], (*path, key))
+        if isinstance(value.get("cases"), dict):
+            for key, case in value["cases"].items():
+                yield from _task_sites(case, (*path, "cases", key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _task_sites(item, (*path, index))
+
+
+_NESTING = frozenset({"tasks", "errors", "finally", "then", "else", "defaults", "task", "onPause"})
+
+
+def _ids(raw: dict[str, Any], key: str) -> list[tuple[str, Path]]:
+    items = raw.get(key)
+    if not isinstance(items, list):
+        return []
+    return [
+        (item["id"], (key, index, "id"))
+        for index, item in enumerate(items)
+        if isinstance(item, dict) and isinstance(item.get("id"), str)
+    ]
+
+
+def _check_flow_id(report: Report, flow: Flow) -> None:
+    if flow.id in RESERVED_FLOW_IDS:
+        known = ", ".join(RESERVED_FLOW_IDS)
+        report.add(
+            ("id",),
+            f"Flow id is a reserved keyword: {flow.id}. List of reserved keywords: {known}",
+            "rule",
+        )
+
+
+def _check_unique(report: Report, what: str, found: Iterable[tuple[str, Path]]) -> None:
+    seen: dict[str, Path] = {}
+    doubles: dict[str, Path] = {}
+    for name, path in found:
+        if name in seen:
+            doubles.setdefault(name, path)
+        seen.setdefault(name, path)
+    if doubles:
+        names = ", ".join(doubles)
+        lines = ", ".join(
+            f"'{name}' stands first in line {report.line(seen[name])}" for name in doubles
+        )
+        message = f"Duplicate {what} with name [{names}] ({lines})"
+        report.add(next(iter(doubles.values())), message, "duplicate")
+
+
+def _check_preconditions(report: Report, raw: dict[str, Any]) -> None:
+    seen: set[str] = set()
+    triggers = raw.get("triggers")
+    for index, trigger in enumerate(triggers if isinstance(triggers, list) else ()):
+        preconditions = trigger.get("preconditions") if isinstance(trigger, dict) else None
+        name = preconditions.get("id") if isinstance(preconditions, dict) else None
+        if isinstance(name, str) and name in seen:
+            path = ("triggers", index, "preconditions", "id")
+            report.add(path, f"Duplicate preconditions with id [{name}]", "duplicate")
+        elif isinstance(name, str):
+            seen.add(name)
+
+
+def _check_nesting(report: Report, inputs: Sequence[tuple[str, Path]]) -> None:
+    names = {name for name, _ in inputs}
+    for name, path in inputs:
+        parts = name.split(".")
+        for size in range(1, len(parts)):
+            above = ".".join(parts[:size])
+            if above in names:
+                message = f"Input path '{above}' conflicts with '{name}'; one cannot be nested under the other."
+                report.add(path, message, "rule")
+
+
+def _check_dependencies(report: Report, inputs: Sequence[Input], sites: dict[str, Path]) -> None:
+    graph = {one.id: one.depends_on for one in inputs}
+    for one in inputs:
+        path = sites.get(one.id, ("inputs",))
+        for needed in one.depends_on:
+            if needed not in graph:
+                message = f"Input with id '{one.id}' depends on a non-existent input '{needed}'."
+                report.add(path, message, "rule")
+        if circle := cycle(graph, one.id):
+            ids = ", ".join(circle)
+            report.add(
+                path, f"Cycle dependency detected for input with id '{one.id}': [{ids}]", "rule"
+            )
+
+
+def _check_recursion(report: Report, flow: Flow, sites: dict[str, Path]) -> None:
+    for task in tasks_of(flow):
+        own = task.type in _SUBFLOWS and (
+            task.properties.get("namespace"),
+            task.properties.get("flowId"),
+        )
+        if own == (flow.namespace, flow.id):
+            path = sites.get(task.id, ("tasks",))
+            report.add(path, f"Recursive call to flow [{flow.namespace}.{flow.id}]", "rule")
+
+
+def tasks_of(flow: Flow) -> Iterator[Task]:
+    """Yield all tasks of a flow, children and disabled ones included."""
+    for tasks in flow.lists.values():
+        for task in tasks:
+            yield from task.walk()
+
+
+def _check_labels(report: Report, raw: dict[str, Any]) -> None:
+    """No ``system.*`` labels in the flow, its triggers and subflow tasks, but for ``system.readOnly`` of the flow."""
+    for key, value, path in _labels(raw.get("labels"), ("labels",)):
+        if key.startswith(SYSTEM_LABEL) and key != WRITABLE_SYSTEM_LABEL:
+            _refuse_label(report, key, value, path)
+    triggers = raw.get("triggers")
+    for index, trigger in enumerate(triggers if isinstance(triggers, list) else ()):
+        if isinstance(trigger, dict):
+            for key, value, path in _labels(trigger.get("labels"), ("triggers", index, "labels")):
+                if key.startswith(SYSTEM_LABEL):
+                    _refuse_label(report, key, value, path)
+
+
+def _refuse_label(report: Report, key: str, value: Any, path: Path) -> None:
+    message = f"System labels can only be set by Kestra itself, offending label: {key}={value}"
+    report.add(path, message, "rule")
+
+
+def _labels(value: Any, path: Path) -> Iterator[tuple[str, Any, Path]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield key, item, (*path, key)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, dict) and isinstance(item.get("key"), str):
+                yield item["key"], item.get("value"), (*path, index)
+
+
+def _check_dashes(report: Report, flow: Flow, sites: Sites) -> None:
+    """``{{ inputs.a-b }}`` reads as a subtraction: refuse it as Kestra does, in plain texts of tasks and outputs."""
+    inputs = [re.escape(name) for name, _ in sites.inputs if "-" in name]
+    tasks = [re.escape(name) for name, _ in sites.tasks if "-" in name]
+    of_tasks = dict(sites.tasks)
+    if inputs:
+        pattern = re.compile(rf"\{{\{{\s*inputs\.(?:{'|'.join(inputs)})\s*\}}\}}")
+        _report_dashes(report, "input", "tasks", _offenders(flow, pattern), of_tasks)
+    if tasks:
+        pattern = re.compile(rf"\{{\{{\s*outputs\.(?:{'|'.join(tasks)})\.[^}}]+\s*\}}\}}")
+        _report_dashes(report, "output", "tasks", _offenders(flow, pattern), of_tasks)
+        outputs = [
+            one.id
+            for one in flow.outputs
+            if isinstance(one.value, str) and pattern.search(one.value)
+        ]
+        _report_dashes(report, "output", "outputs", outputs, dict(sites.outputs))
+
+
+def _offenders(flow: Flow, pattern: re.Pattern[str]) -> list[str]:
+    return [
+        task.id
+        for task in tasks_of(flow)
+        if any(
+            isinstance(value, str) and pattern.search(value) for value in task.properties.values()
+        )
+    ]
+
+
+def _report_dashes(
+    report: Report, what: str, where: str, ids: list[str], sites: dict[str, Path]
+) -> None:
+    if ids:
+        message = _DASHES.format(what=what, where=where, ids=", ".join(ids))
+        report.add(sites.get(ids[0], (where,)), message, "rule")

@@ -1,0 +1,440 @@
+"""Conditions of triggers: which dates, calls and executions start something.
+
+`holds` judges rendered conditions; it sees `Facts` and asks nothing else.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from runner.model.states import State
+from runner.plugin import Plugin, Read
+
+_OLD = "io.kestra.core.models.conditions.types."
+_CORE = "io.kestra.plugin.core.condition."
+_TRIGGER_DATE = "{{ trigger.date }}"
+
+Day = Literal["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]
+_DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+_PLACES = ("FIRST", "SECOND", "THIRD", "FOURTH")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What conditions are about: the upstream or called execution, if there is one.
+
+    *retried* are the states of attempts of task runs that had more than one.
+    """
+
+    date: datetime | None = None
+    namespace: str | None = None
+    flow_id: str | None = None
+    state: State | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, Any] | None = None
+    retried: tuple[State, ...] = ()
+    listener_namespace: str | None = None
+    listener_flow_id: str | None = None
+
+
+class Condition(Plugin):
+    """Base of every condition."""
+
+    category: ClassVar[str] = "condition"
+    on_schedule: ClassVar[bool] = False  # usable where there is no execution yet
+
+    def holds(self, facts: Facts) -> bool:
+        """Say whether it holds.
+
+        Raises:
+            ValueError: it cannot be judged: a needed fact or property is missing.
+        """
+        raise NotImplementedError
+
+
+def _aliases(name: str) -> tuple[str, str]:
+    return f"{_OLD}{name}Condition", f"{_CORE}{name}Condition"
+
+
+class _OnDate(Condition):
+    on_schedule = True
+
+    date: str | None = Field(
+        default=_TRIGGER_DATE, description="what is judged; default: the trigger's date"
+    )
+
+    def moment(self, facts: Facts) -> datetime:
+        """Return the date that is judged."""
+        if self.date and self.date != _TRIGGER_DATE:
+            return datetime.fromisoformat(self.date)
+        if facts.date is None:
+            raise ValueError("there is no date to judge")
+        return facts.date
+
+
+class DateTimeBetween(_OnDate):
+    """The date lies between two others.
+
+    Example:
+        - type: io.kestra.plugin.core.condition.DateTimeBetween
+          after: "2025-01-01T00:00:00Z"
+    """
+
+    aliases = _aliases("DateTimeBetween")
+    type: Literal["io.kestra.plugin.core.condition.DateTimeBetween"] = (
+        "io.kestra.plugin.core.condition.DateTimeBetween"
+    )
+    after: str | None = Field(default=None, description="ISO date-time with offset")
+    before: str | None = Field(default=None, description="ISO date-time with offset")
+
+    def holds(self, facts: Facts) -> bool:
+        moment = self.moment(facts)
+        if not self.after and not self.before:
+            raise ValueError("DateTimeBetween needs 'after' or 'before'")
+        is_after = not self.after or moment > datetime.fromisoformat(self.after)
+        return is_after and (not self.before or moment < datetime.fromisoformat(self.before))
+
+
+class TimeBetween(_OnDate):
+    """The time of day lies between two others; over midnight if the first is the later one.
+
+    Example:
+        - type: io.kestra.plugin.core.condition.TimeBetween
+          after: "08:00:00+02:00"
+          before: "18:00:00+02:00"
+    """
+
+    aliases = _aliases("TimeBetween")
+    type: Literal["io.kestra.plugin.core.condition.TimeBetween"] = (
+        "io.kestra.plugin.core.condition.TimeBetween"
+    )
+    after: str | None = Field(default=None, description="time with offset")
+    before: str | None = Field(default=None, description="time with offset")
+
+    def holds(self, facts: Facts) -> bool:
+        moment = self.moment(facts)
+        after, before = (_time(text) if text else None for text in (self.after, self.before))
+        if after is None and before is None:
+            raise ValueError("TimeBetween needs 'after' or 'before'")
+        is_after = after is None or _seconds(moment, after) > 0
+        is_before = before is None or _seconds(moment, before) < 0
+        if after is not None and before is not None and after > before:
+            return is_after or is_before
+        return is_after and is_before
+
+
+class DayWeek(_OnDate):
+    """It is a certain day of the week.
+
+    Example:
+        - type: io.kestra.plugin.core.condition.DayWeek
+          dayOfWeek: MONDAY
+    """
+
+    aliases = _aliases("DayWeek")
+    type: Literal["io.kestra.plugin.core.condition.DayWeek"] = (
+        "io.kestra.plugin.core.condition.DayWeek"
+    )
+    day_of_week: Day = Field(description="MONDAY, TUESDAY …")
+
+    def holds(self, facts: Facts) -> bool:
+        return _DAYS[self.moment(facts).weekday()] == self.day_of_week
+
+
+class DayWeekInMonth(_OnDate):
+    """It is the first, second … of a day of the week in its month.
+
+    Example:
+        - type: io.kestra.plugin.core.condition.DayWeekInMonth
+          dayOfWeek: MONDAY
+          dayInMonth: FIRST
+    """
+
+    aliases = _aliases("DayWeekInMonth")
+    type: Literal["io.kestra.plugin.core.condition.DayWeekInMonth"] = (
+        "io.kestra.plugin.core.condition.DayWeekInMonth"
+    )
+    day_of_week: Day = Field(description="MONDAY, TUESDAY …")
+    day_in_month: Literal["FIRST", "SECOND", "THIRD", "FOURTH", "LAST"] = Field(
+        description="which of them"
+    )
+
+    def holds(self, facts: Facts) -> bool:
+        moment = self.moment(facts)
+        if _DAYS[moment.weekday()] != self.day_of_week:
+            return False
+        if self.day_in_month == "LAST":
+            return moment.day + 7 > _days_in_month(moment)
+        return (moment.day - 1) // 7 == _PLACES.index(self.day_in_month)
+
+
+class Weekend(_OnDate):
+    """It is Saturday or Sunday.
+
+    Example:
+        - type: io.kestra.plugin.core.condition.Weekend
+    """
+
+    aliases = _aliases("Weekend")
+    type: Literal["io.kestra.plugin.core.condition.Weekend"] = (
+        "io.kestra.plugin.core.condition.Weekend"
+    )
+
+    def holds(self, facts: Facts) -> bool:
+        return self.moment(facts).weekday() >= 5
+
+
+class Not(Condition):
+    """None of its conditions holds.
+
+    Example:
+        - type: io.kestra.plugin.core.condition.Not
+          conditions:
+            - type: io.kestra.plugin.core.condition.Weekend
+    """
+
+    aliases = _aliases("Not")
+    on_schedule = True
+    type: Literal["io.kestra.plugin.core.condition.Not"] = "io.kestra.plugin.core.condition.Not"
+    conditions: list[Condition] = Field(min_length=1, description="conditions")
+
+    def holds(self, facts: Facts) -> bool:
+        return not any(condition.holds(facts) for condition in self.conditions)
+
+
+class Or(Condition):
+    """Any of its conditions holds.
+
+    Example:
+        - type: io.kestra.plugin.core.condition.Or
+          conditions:
+            - type: io.kestra.plugin.core.condition.Weekend
+    """
+
+    aliases = _aliases("Or")
+    on_schedule = True
+    type: Literal["io.kestra.plugin.core.condition.Or"] = "io.kestra.plugin.core.condition.Or"
+    conditions: list[Condition] = Field(min_length=1, description="conditions")
+
+    def holds(self, facts: Facts) -> bool:
+        return any(condition.holds(facts) for condition in self.conditions)
+
+
+class Expression(Condition):
+    """An expression gives something else than nothing and ``false``.
+
+    Example:
+        - type: io.kestra.plugin.core.condition.Expression
+          expression: "{{ trigger.date | date('e') == '1' }}"
+    """
+
+    aliases = (_OLD + "VariableCondition", _CORE + "ExpressionCondition")
+    on_schedule = True
+    type: Literal["io.kestra.plugin.core.condition.Expression"] = (
+        "io.kestra.plugin.core.condition.Expression"
+    )
+    expression: str = Field(description="the expression")
+
+    def holds(self, facts: Facts) -> bool:
+        return bool(self.expression.strip()) and self.expression.strip().lower() != "false"
+
+
+class ExecutionFlow(Condition):
+    """The execution is one of a certain flow.
+
+    Example:
+        - type: io.kestra.plugin.core.condition.ExecutionFlow
+          namespace: company.team
+          flowId: import
+    """
+
+    aliases = _aliases("ExecutionFlow")
+    type: Literal["io.kestra.plugin.core.condition.ExecutionFlow"] = (
+        "io.kestra.plugin.core.condition.ExecutionFlow"
+    )
+    namespace: str = Field(description="its namespace")
+    flow_id: str = Field(description="its id")
+
+    def holds(self, facts: Facts) -> bool:
+        return (facts.namespace, facts.flow_id) == (self.namespace, self.flow_id)
+
+
+class ExecutionNamespace(Condition):
+    """The execution is of a flow of certain namespaces.
+
+    Example:
+        - type: io.kestra.plugin.core.condition.ExecutionNamespace
+          namespace: company
+          comparison: PREFIX
+    """
+
+    aliases = _aliases("ExecutionNamespace")
+    type: Literal["io.kestra.plugin.core.condition.ExecutionNamespace"] = (
+        "io.kestra.plugin.core.condition.ExecutionNamespace"
+    )
+    namespace: str = Field(description="the namespace, or a part of it")
+    comparison: Literal["EQUALS", "PREFIX", "SUFFIX"] | None = Field(
+        default=None, description="default: EQUALS"
+    )
+    prefix: bool = Field(default=False, description="the same as comparison: PREFIX")
+
+    def holds(self, facts: Facts) -> bool:
+        actual = facts.namespace or ""
+        match self.comparison or ("PREFIX" if self.prefix else "EQUALS"):
+            case "PREFIX":
+                return actual.startswith(self.namespace)
+            case "SUFFIX":
+                return actual.endswith(self.namespace)
+            case _:
+                return actual == self.namespace
+
+
+class ExecutionStatus(Condition):
+    """The execution is in one of some states.
+
+    Example:
+        - type: io.kestra.plugin.core.condition.ExecutionStatus
+          in: [FAILED, WARNING]
+    """
+
+    aliases = _aliases("ExecutionStatus")
+    type: Literal["io.kestra.plugin.core.condition.ExecutionStatus"] = (
+        "io.kestra.plugin.core.condition.ExecutionStatus"
+    )
+    among: list[State] | None = Field(default=None, alias="in", description="one of these")
+    not_in: list[State] | None = Field(default=None, description="none of these")
+
+    def holds(self, facts: Facts) -> bool:
+        if self.among is not None and facts.state not in self.among:
+            return False
+        return facts.state not in (self.not_in or ())
+
+
+class ExecutionLabels(Condition):
+    """The execution has some labels.
+
+    Example:
+        - type: io.kestra.plugin.core.condition.ExecutionLabels
+          labels:
+            team: data
+    """
+
+    aliases = _aliases("ExecutionLabels")
+    type: Literal["io.kestra.plugin.core.condition.ExecutionLabels"] = (
+        "io.kestra.plugin.core.condition.ExecutionLabels"
+    )
+    labels: Annotated[dict[str, str] | list[dict[str, str]], Read.STATIC] = Field(
+        description="a map, or a list of {key, value}"
+    )
+
+    def holds(self, facts: Facts) -> bool:
+        return all(facts.labels.get(key) == value for key, value in self._pairs().items())
+
+    def _pairs(self) -> Mapping[str, str]:
+        if isinstance(self.labels, dict):
+            return self.labels
+        return {pair["key"]: pair["value"] for pair in self.labels}
+
+
+class ExecutionOutputs(Condition):
+    """An expression about the execution's flow outputs holds; false if it has none.
+
+    Example:
+        - type: io.kestra.plugin.core.condition.ExecutionOutputs
+          expression: "{{ trigger.outputs.rows > 0 }}"
+    """
+
+    aliases = _aliases("ExecutionOutputs")
+    type: Literal["io.kestra.plugin.core.condition.ExecutionOutputs"] = (
+        "io.kestra.plugin.core.condition.ExecutionOutputs"
+    )
+    expression: bool = Field(description="sees trigger.outputs")
+
+    def holds(self, facts: Facts) -> bool:
+        return bool(facts.outputs) and self.expression
+
+
+class HasRetryAttempt(Condition):
+    """A task of the execution was tried more than once, with attempts that ended in some states.
+
+    Example:
+        - type: io.kestra.plugin.core.condition.HasRetryAttempt
+          in: [FAILED]
+    """
+
+    aliases = _aliases("HasRetryAttempt")
+    type: Literal["io.kestra.plugin.core.condition.HasRetryAttempt"] = (
+        "io.kestra.plugin.core.condition.HasRetryAttempt"
+    )
+    among: list[State] | None = Field(default=None, alias="in", description="one of these")
+    not_in: list[State] | None = Field(default=None, description="none of these")
+
+    def holds(self, facts: Facts) -> bool:
+        return any(
+            (self.among is None or state in self.among) and state not in (self.not_in or ())
+            for state in facts.retried
+        )
+
+
+class FlowCondition(Condition):
+    """The listening flow is a certain one (deprecated).
+
+    Example:
+        - type: io.kestra.plugin.core.condition.FlowCondition
+          namespace: company.team
+          flowId: report
+    """
+
+    aliases = (_OLD + "FlowCondition",)
+    type: Literal["io.kestra.plugin.core.condition.FlowCondition"] = (
+        "io.kestra.plugin.core.condition.FlowCondition"
+    )
+    namespace: Annotated[str, Read.STATIC] = Field(description="its namespace")
+    flow_id: Annotated[str, Read.STATIC] = Field(description="its id")
+
+    def holds(self, facts: Facts) -> bool:
+        return (facts.listener_namespace, facts.listener_flow_id) == (self.namespace, self.flow_id)
+
+
+class FlowNamespaceCondition(Condition):
+    """The listening flow is of a certain namespace (deprecated).
+
+    Example:
+        - type: io.kestra.plugin.core.condition.FlowNamespaceCondition
+          namespace: company
+          prefix: true
+    """
+
+    aliases = (_OLD + "FlowNamespaceCondition",)
+    type: Literal["io.kestra.plugin.core.condition.FlowNamespaceCondition"] = (
+        "io.kestra.plugin.core.condition.FlowNamespaceCondition"
+    )
+    namespace: Annotated[str, Read.STATIC] = Field(description="the namespace")
+    prefix: Annotated[bool, Read.STATIC] = Field(default=False, description="or one below it")
+
+    def holds(self, facts: Facts) -> bool:
+        actual = facts.listener_namespace or ""
+        return actual.startswith(self.namespace) if self.prefix else actual == self.namespace
+
+
+def _time(text: str) -> time:
+    moment = time.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"'{text}' has no offset: write it like 08:00:00+02:00")
+    return moment
+
+
+def _seconds(moment: datetime, limit: time) -> float:
+    """Return by how much *moment* is later in the day of *limit*'s zone than *limit*."""
+    local = moment.astimezone(limit.tzinfo)
+    return (local - datetime.combine(local.date(), limit)).total_seconds()
+
+
+def _days_in_month(moment: datetime) -> int:
+    return calendar.monthrange(moment.year, moment.month)[1]

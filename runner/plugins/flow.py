@@ -1,0 +1,343 @@
+"""Tasks that steer others. Their work is done by `runner.engine.flowables`; here are their properties."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, JsonValue
+
+from runner.model.flow import TaskKind
+from runner.plugin import Read, Task
+
+_OLD = "io.kestra.core.tasks.flows."
+_ENDS = ("errors", "finally")
+
+AVAILABLE = frozenset({"Sequential", "Parallel", "ForEach", "If", "Subflow", "Pause", "Sleep"})
+"""Classes of this module that the engine knows; the others are named as not available yet."""
+
+
+class Flowable(Task):
+    """Base of the tasks that the engine itself works on.
+
+    *needs*: of each group of lists one must have a task, else the message is shown. *wraps_tasks*: the
+    items of ``tasks`` are ``{task, dependsOn}``. *input_lists*: properties that hold inputs.
+    """
+
+    kind = TaskKind.FLOWABLE
+    available: ClassVar[bool] = False
+    needs: ClassVar[tuple[tuple[tuple[str, ...], str], ...]] = ()
+    wraps_tasks: ClassVar[bool] = False
+    input_lists: ClassVar[tuple[str, ...]] = ()
+    has_timeout: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.available = cls.__name__ in AVAILABLE
+
+    class Outputs(Task.Outputs):
+        """No outputs."""
+
+
+_TASKS = ((("tasks",), "The 'tasks' property cannot be empty"),)
+_ANY_TASKS = ((("tasks",), "tasks must not be empty"),)
+
+
+class Sequential(Flowable):
+    """Run tasks one after another.
+
+    Example:
+        - id: steps
+          type: io.kestra.plugin.core.flow.Sequential
+          tasks:
+            - id: hello
+              type: io.kestra.plugin.core.log.Log
+              message: Hello
+    """
+
+    aliases = (_OLD + "Sequential",)
+    lists = ("tasks", *_ENDS)
+    needs = _TASKS
+
+    type: Literal["io.kestra.plugin.core.flow.Sequential"] = "io.kestra.plugin.core.flow.Sequential"
+
+
+class Parallel(Flowable):
+    """Run tasks at the same time.
+
+    Example:
+        - id: both
+          type: io.kestra.plugin.core.flow.Parallel
+          concurrent: 2
+          tasks:
+            - id: left
+              type: io.kestra.plugin.core.log.Log
+              message: Left
+            - id: right
+              type: io.kestra.plugin.core.log.Log
+              message: Right
+    """
+
+    aliases = (_OLD + "Parallel",)
+    lists = ("tasks", *_ENDS)
+    needs = _ANY_TASKS
+
+    type: Literal["io.kestra.plugin.core.flow.Parallel"] = "io.kestra.plugin.core.flow.Parallel"
+    concurrent: int = Field(default=0, ge=0, description="how many at a time; 0: all")
+
+
+class Dag(Flowable):
+    """Run tasks as soon as those that they depend on have ended.
+
+    Example:
+        - id: graph
+          type: io.kestra.plugin.core.flow.Dag
+          tasks:
+            - task:
+                id: first
+                type: io.kestra.plugin.core.log.Log
+                message: First
+            - task:
+                id: second
+                type: io.kestra.plugin.core.log.Log
+                message: Second
+              dependsOn: [first]
+    """
+
+    aliases = (_OLD + "Dag",)
+    lists = ("tasks", *_ENDS)
+    needs = _ANY_TASKS
+    wraps_tasks = True
+
+    type: Literal["io.kestra.plugin.core.flow.Dag"] = "io.kestra.plugin.core.flow.Dag"
+    concurrent: int = Field(default=0, ge=0, description="how many at a time; 0: all")
+
+
+class AllowFailure(Flowable):
+    """Go on after a failure of the tasks inside.
+
+    Example:
+        - id: careless
+          type: io.kestra.plugin.core.flow.AllowFailure
+          tasks:
+            - id: broken
+              type: io.kestra.plugin.core.execution.Fail
+    """
+
+    aliases = (_OLD + "AllowFailure",)
+    lists = ("tasks", *_ENDS)
+    needs = _TASKS
+
+    type: Literal["io.kestra.plugin.core.flow.AllowFailure"] = (
+        "io.kestra.plugin.core.flow.AllowFailure"
+    )
+
+
+class If(Flowable):
+    """Run one of two lists of tasks.
+
+    Example:
+        - id: large
+          type: io.kestra.plugin.core.flow.If
+          condition: "{{ inputs.amount > 100 }}"
+          then:
+            - id: warn
+              type: io.kestra.plugin.core.log.Log
+              message: This is much
+    """
+
+    aliases = (_OLD + "If",)
+    lists = ("then", "else", *_ENDS)
+    needs = ((("then",), "then must not be empty"),)
+
+    type: Literal["io.kestra.plugin.core.flow.If"] = "io.kestra.plugin.core.flow.If"
+    condition: str | None = Field(default=None, description="without it, it does not hold")
+
+    class Outputs(Task.Outputs):
+        evaluation_result: bool = Field(description="whether the condition holds")
+
+
+class Switch(Flowable):
+    """Run the list of tasks that belongs to a value.
+
+    Example:
+        - id: by_country
+          type: io.kestra.plugin.core.flow.Switch
+          value: "{{ inputs.country }}"
+          cases:
+            FR:
+              - id: bonjour
+                type: io.kestra.plugin.core.log.Log
+                message: Bonjour
+    """
+
+    aliases = (_OLD + "Switch",)
+    lists = ("cases", "defaults", *_ENDS)
+    needs = (
+        (
+            ("cases", "defaults"),
+            "No task defined, neither cases or default have any tasks",
+        ),
+    )
+
+    type: Literal["io.kestra.plugin.core.flow.Switch"] = "io.kestra.plugin.core.flow.Switch"
+    value: str = Field(description="the key of the list to run")
+
+    class Outputs(Task.Outputs):
+        value: str = Field(description="the rendered value")
+        defaults: bool = Field(description="whether no case fitted")
+
+
+class ForEach(Flowable):
+    """Run tasks once for each value.
+
+    Example:
+        - id: each
+          type: io.kestra.plugin.core.flow.ForEach
+          values: [1, 2, 3]
+          concurrencyLimit: 2
+          tasks:
+            - id: show
+              type: io.kestra.plugin.core.log.Log
+              message: "{{ taskrun.value }}"
+    """
+
+    lists = ("tasks", *_ENDS)
+    needs = _TASKS
+
+    type: Literal["io.kestra.plugin.core.flow.ForEach"] = "io.kestra.plugin.core.flow.ForEach"
+    values: str | list[JsonValue] = Field(description="a list, or a text that gives one")
+    concurrency_limit: Annotated[int, Read.STATIC] = Field(
+        default=1, ge=0, description="how many values at a time; 0: all"
+    )
+
+
+class EachSequential(Flowable):
+    """Run tasks once for each value, one after another (deprecated: use ForEach).
+
+    Example:
+        - id: each
+          type: io.kestra.plugin.core.flow.EachSequential
+          value: '["a", "b"]'
+          tasks:
+            - id: show
+              type: io.kestra.plugin.core.log.Log
+              message: "{{ taskrun.value }}"
+    """
+
+    aliases = (_OLD + "EachSequential",)
+    lists = ("tasks", *_ENDS)
+    needs = _TASKS
+
+    type: Literal["io.kestra.plugin.core.flow.EachSequential"] = (
+        "io.kestra.plugin.core.flow.EachSequential"
+    )
+    value: str | list[JsonValue] = Field(description="a list, or a text that gives one")
+
+
+class EachParallel(Flowable):
+    """Run tasks once for each value, at the same time (deprecated: use ForEach).
+
+    Example:
+        - id: each
+          type: io.kestra.plugin.core.flow.EachParallel
+          value: '["a", "b"]'
+          tasks:
+            - id: show
+              type: io.kestra.plugin.core.log.Log
+              message: "{{ taskrun.value }}"
+    """
+
+    aliases = (_OLD + "EachParallel",)
+    lists = ("tasks", *_ENDS)
+    needs = _ANY_TASKS
+
+    type: Literal["io.kestra.plugin.core.flow.EachParallel"] = (
+        "io.kestra.plugin.core.flow.EachParallel"
+    )
+    value: str | list[JsonValue] = Field(description="a list, or a text that gives one")
+    concurrent: int = Field(default=0, ge=0, description="how many at a time; 0: all")
+
+
+class Subflow(Flowable):
+    """Start an execution of another flow, and wait for it.
+
+    Example:
+        - id: child
+          type: io.kestra.plugin.core.flow.Subflow
+          namespace: company.team
+          flowId: other
+          inputs:
+            day: "{{ inputs.day }}"
+    """
+
+    aliases = (_OLD + "Subflow", _OLD + "Flow")
+    later: ClassVar[frozenset[str]] = frozenset({"outputs", "restartBehavior"})
+
+    type: Literal["io.kestra.plugin.core.flow.Subflow"] = "io.kestra.plugin.core.flow.Subflow"
+    namespace: str = Field(description="namespace of the flow")
+    flow_id: str = Field(description="id of the flow")
+    revision: int | None = Field(default=None, ge=1, description="default: the active one")
+    inputs: Annotated[dict[str, Any], Read.ASKED] = Field(default={}, description="its inputs")
+    labels: Annotated[Any, Read.ASKED] = Field(
+        default=None, description="a map, or a list of {key, value}"
+    )
+    wait: Annotated[bool, Read.STATIC] = Field(default=True, description="for its end")
+    transmit_failed: Annotated[bool, Read.STATIC] = Field(
+        default=True, description="whether its failure is this task's"
+    )
+    inherit_labels: bool = Field(default=False, description="give it this execution's labels")
+    schedule_date: datetime | date | None = Field(default=None, description="not to start before")
+
+    class Outputs(Task.Outputs):
+        execution_id: str = Field(description="id of the execution")
+        state: str | None = Field(default=None, description="its state, if it was waited for")
+        outputs: Mapping[str, Any] = Field(default={}, description="its flow outputs")
+
+
+class Pause(Flowable):
+    """Stand still until someone resumes the execution, or a time is over.
+
+    Example:
+        - id: approve
+          type: io.kestra.plugin.core.flow.Pause
+          pauseDuration: P1D
+          behavior: FAIL
+    """
+
+    aliases = (_OLD + "Pause",)
+    lists = ("onPause", *_ENDS)
+    input_lists = ("onResume",)
+    has_timeout = True
+    later: ClassVar[frozenset[str]] = frozenset({"tasks"})
+    deprecated: ClassVar[Mapping[str, str]] = {"delay": "write pauseDuration instead of delay"}
+
+    type: Literal["io.kestra.plugin.core.flow.Pause"] = "io.kestra.plugin.core.flow.Pause"
+    pause_duration: timedelta | None = Field(default=None, description="default: until resumed")
+    delay: timedelta | None = Field(default=None, description="use pauseDuration")
+    behavior: Literal["RESUME", "WARN", "CANCEL", "FAIL"] = Field(
+        default="RESUME", description="what happens when the time is over"
+    )
+    on_resume: Annotated[list[dict[str, Any]], Read.STATIC] = Field(
+        default=[], description="inputs to ask for when resuming"
+    )
+
+    class Outputs(Task.Outputs):
+        on_resume: Mapping[str, Any] | None = Field(default=None, description="what was entered")
+        resumed: Mapping[str, Any] | None = Field(default=None, description="by whom, when, to")
+
+
+class Sleep(Flowable):
+    """Wait.
+
+    Example:
+        - id: wait
+          type: io.kestra.plugin.core.flow.Sleep
+          duration: PT5S
+    """
+
+    has_timeout = True
+
+    type: Literal["io.kestra.plugin.core.flow.Sleep"] = "io.kestra.plugin.core.flow.Sleep"
+    duration: timedelta = Field(description="how long")

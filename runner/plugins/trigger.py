@@ -1,0 +1,174 @@
+"""What starts executions: dates, calls over HTTP, ends of other executions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import regex
+from croniter import CroniterBadCronError, CroniterBadDateError, CroniterError, croniter
+from pydantic import Field, ValidationInfo, field_validator
+
+from runner.model.states import State
+from runner.plugin import Read, TriggerType
+
+_OLD = "io.kestra.core.models.triggers.types."
+_OFFSET = regex.compile(r"(?:UTC|GMT|UT)?[+-]\d{1,2}(?::?\d{2}){0,2}|Z|UTC|GMT|UT")
+_NICKNAMES = frozenset(
+    {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}
+)
+_QUARTZ = regex.compile(r"[?#LW]", regex.IGNORECASE)
+_WORDS = regex.compile(r"[A-Za-z]{3,}")
+
+
+class Schedule(TriggerType):
+    """Start an execution at the dates of a cron expression.
+
+    Example:
+        - id: every_morning
+          type: io.kestra.plugin.core.trigger.Schedule
+          cron: "0 7 * * *"
+          timezone: Europe/Paris
+    """
+
+    aliases = (_OLD + "Schedule",)
+    evaluated_by = "scheduler"
+    deprecated: ClassVar[Mapping[str, str]] = {"backfill": "backfills are made through the API"}
+
+    type: Literal["io.kestra.plugin.core.trigger.Schedule"] = (
+        "io.kestra.plugin.core.trigger.Schedule"
+    )
+    with_seconds: Annotated[bool, Read.STATIC] = Field(default=False, description="six fields")
+    cron: Annotated[str, Read.STATIC] = Field(description="five fields, or six with seconds first")
+    timezone: Annotated[str | None, Read.STATIC] = Field(
+        default=None, description="zone of the dates; default: the server's"
+    )
+    late_maximum_delay: Annotated[timedelta | None, Read.STATIC] = Field(
+        default=None, description="skip dates that are older"
+    )
+    recover_missed_schedules: Annotated[Literal["ALL", "LAST", "NONE"] | None, Read.STATIC] = Field(
+        default=None, description="which missed dates are made up for"
+    )
+    backfill: Annotated[dict[str, Any] | None, Read.STATIC] = Field(
+        default=None, description="ignored"
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, zone: str | None) -> str | None:
+        if zone is not None and not is_zone(zone):
+            raise ValueError(f"timezone '({zone})' is not a valid time-zone ID")
+        return zone
+
+    @field_validator("cron")
+    @classmethod
+    def _good_cron(cls, cron: str, info: ValidationInfo) -> str:
+        fault = cron_fault(cron, with_seconds=info.data.get("with_seconds", False))
+        if fault:
+            raise ValueError(f"invalid cron expression '{cron}': {fault}")
+        return cron
+
+
+class Webhook(TriggerType):
+    """Start an execution by an HTTP call to ``…/executions/webhook/NAMESPACE/FLOW/KEY``.
+
+    Example:
+        - id: called
+          type: io.kestra.plugin.core.trigger.Webhook
+          key: "{{ secret('WEBHOOK_KEY') }}"
+    """
+
+    aliases = (_OLD + "Webhook",)
+    evaluated_by = "webhook"
+
+    type: Literal["io.kestra.plugin.core.trigger.Webhook"] = "io.kestra.plugin.core.trigger.Webhook"
+    key: str = Field(max_length=256, description="last part of the address; hard to guess")
+    wait: Annotated[bool, Read.STATIC] = Field(default=False, description="answer at the end")
+    return_outputs: Annotated[bool, Read.STATIC] = Field(
+        default=False, description="with wait: answer with the flow's outputs"
+    )
+    response_content_type: Annotated[str | None, Read.STATIC] = Field(
+        default=None, description="application/json or text/plain"
+    )
+    response_code: int | None = Field(default=None, description="with wait: status of the answer")
+
+    @field_validator("response_content_type")
+    @classmethod
+    def _known_content_type(cls, value: str | None) -> str | None:
+        if value not in (None, "application/json", "text/plain"):
+            raise ValueError(
+                "invalid webhook: responseContentType must be either 'application/json' or 'text/plain'"
+            )
+        return value
+
+
+class Flow(TriggerType):
+    """Start an execution when executions of other flows reach a state.
+
+    Example:
+        - id: after_import
+          type: io.kestra.plugin.core.trigger.Flow
+          conditions:
+            - type: io.kestra.plugin.core.condition.ExecutionFlow
+              namespace: company.team
+              flowId: import
+          states: [SUCCESS]
+    """
+
+    aliases = (_OLD + "Flow",)
+    evaluated_by = "flow"
+    later: ClassVar[frozenset[str]] = frozenset({"preconditions"})
+
+    type: Literal["io.kestra.plugin.core.trigger.Flow"] = "io.kestra.plugin.core.trigger.Flow"
+    states: Annotated[list[State] | None, Read.STATIC] = Field(
+        default=None, description="default: all terminal states and PAUSED"
+    )
+
+
+def is_zone(name: str) -> bool:
+    """Say whether *name* is a time zone by Java's rules: a region, or an offset such as ``+02:00``."""
+    if _OFFSET.fullmatch(name):
+        return True
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def cron_fault(cron: str, *, with_seconds: bool) -> str | None:
+    """Say what is wrong with a cron expression, and how to mend it; None if nothing is."""
+    text = cron.strip()
+    if text.startswith("@"):
+        known = ", ".join(sorted(_NICKNAMES))
+        return None if text in _NICKNAMES else f"known nicknames are {known}"
+    fields = text.split()
+    wanted = 6 if with_seconds else 5
+    if len(fields) != wanted:
+        return _wrong_count(fields, wanted)
+    if _QUARTZ.search(_WORDS.sub("", text)):
+        return "L, W, # and ? belong to Quartz and are not understood: write * for ?"
+    return _croniter_fault(text, with_seconds)
+
+
+def _wrong_count(fields: list[str], wanted: int) -> str:
+    if len(fields) in (6, 7) and wanted == 5:
+        unix = " ".join(fields[1:6]).replace("?", "*")
+        return (
+            f"it has {len(fields)} fields, 5 are needed (minute hour day month weekday): "
+            f"write '{unix}', or set withSeconds: true if the first field is the seconds"
+        )
+    return f"it has {len(fields)} fields, {wanted} are needed"
+
+
+def _croniter_fault(text: str, with_seconds: bool) -> str | None:
+    try:
+        dates = croniter(text, datetime(2024, 1, 1), second_at_beginning=with_seconds)  # noqa: DTZ001
+        dates.get_next(datetime)
+    except CroniterBadDateError:
+        return None  # a schedule that never fires is allowed
+    except (CroniterBadCronError, CroniterError, ValueError, KeyError, OverflowError) as exc:
+        return str(exc)
+    return None

@@ -1,0 +1,175 @@
+"""What is wrong with an object's own properties when a flow is saved: nothing is rendered yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from runner.model.catalogue import Finding
+from runner.model.names import nearest
+from runner.model.problems import Severity
+from runner.model.scalars import has_expression
+from runner.model.yaml import Path
+from runner.plugin import Plugin, Read
+from runner.registry.building import message
+from runner.registry.names import canonical_name
+from runner.registry.shapes import FieldShape, shapes_of
+
+if TYPE_CHECKING:
+    from runner.registry import Registry
+
+
+def check(
+    registry: Registry, cls: type[Plugin], properties: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """Yield unknown, later, deprecated and missing properties, and literals that do not fit."""
+    shapes = shapes_of(cls)
+    for key in properties:
+        if key in cls.later:
+            yield Finding(
+                f"the property '{key}' is not available yet",
+                "not_available_yet",
+                (key,),
+                of_key=True,
+            )
+        elif key not in shapes:
+            yield _unknown(cls, key, shapes)
+        elif key in cls.deprecated:
+            yield Finding(cls.deprecated[key], "deprecated", (key,), "deprecation", of_key=True)
+    given = {key: value for key, value in properties.items() if key in shapes and value is not None}
+    yield from _nested(registry, shapes, given)
+    yield from _literals(cls, shapes, given)
+
+
+def _unknown(cls: type[Plugin], key: str, shapes: Mapping[str, FieldShape]) -> Finding:
+    near = nearest(key, [*shapes, *cls.later])
+    hint = f", did you mean '{near}'?" if near else ""
+    text = (
+        f'Unrecognized field "{key}" (class {canonical_name(cls)}), not marked as ignorable{hint}'
+    )
+    return Finding(text, "property_unknown", (key,), of_key=True)
+
+
+def _nested(
+    registry: Registry, shapes: Mapping[str, FieldShape], given: Mapping[str, Any]
+) -> Iterator[Finding]:
+    for key, value in given.items():
+        if shapes[key].shape.plugin:
+            yield from _objects(registry, value, (key,))
+
+
+def _objects(registry: Registry, value: Any, path: Path) -> Iterator[Finding]:
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _objects(registry, item, (*path, index))
+    elif isinstance(value, dict) and "type" in value:
+        yield from _object(registry, value, path)
+    elif isinstance(value, dict):
+        if not value or not all(isinstance(item, dict) for item in value.values()):
+            yield Finding("Invalid type: null: it needs a type", "required", path)
+            return
+        for key, item in value.items():
+            yield from _objects(registry, item, (*path, key))
+
+
+def _object(registry: Registry, value: Mapping[str, Any], path: Path) -> Iterator[Finding]:
+    name = str(value["type"])
+    info = registry.look_up(name)
+    if info is None:
+        foreign = registry.is_foreign(name)
+        text = f"the type {name} is not available yet" if foreign else f"Invalid type: {name}"
+        yield Finding(text, "not_available_yet" if foreign else "type_unknown", (*path, "type"))
+        return
+    if not info.available:
+        yield Finding(
+            f"the type {info.name} is not available yet", "not_available_yet", (*path, "type")
+        )
+        return
+    own = {key: item for key, item in value.items() if key != "type"}
+    for finding in registry.check(info, own):
+        inner = (*path, *finding.path)
+        yield Finding(finding.message, finding.code, inner, finding.severity, finding.of_key)
+
+
+def _literals(
+    cls: type[Plugin], shapes: Mapping[str, FieldShape], given: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """Try the values as they are, and leave out what is said about those that have expressions."""
+    values: dict[str, Any] = {}
+    skipped: set[str] = set()
+    for key, value in given.items():
+        field = shapes[key]
+        if field.shape.plugin:
+            skipped.add(key)
+            continue
+        try:
+            values[key] = value if _is_template(field, value) else field.shape.convert(value)
+        except ValueError as exc:
+            skipped.add(key)
+            yield Finding(f"'{key}': {exc}", "value", (key,), _severity(field))
+    try:
+        cls.model_validate(values)
+    except ValidationError as exc:
+        yield from _findings(exc, shapes, given, skipped)
+
+
+def _findings(
+    error: ValidationError,
+    shapes: Mapping[str, FieldShape],
+    given: Mapping[str, Any],
+    skipped: set[str],
+) -> Iterator[Finding]:
+    seen: set[Path] = set()
+    is_whole = not skipped and not has_expression(dict(given))
+    for one in error.errors(include_url=False):
+        location = one["loc"]
+        if not location:
+            if is_whole:
+                yield Finding(message(one), "value")
+            continue
+        key = str(location[0])
+        path, value = _follow(given, location)
+        if key in skipped or path in seen or (key in shapes and _is_template(shapes[key], value)):
+            continue
+        seen.add(path)
+        yield _finding(one, path, location, shapes.get(key))
+
+
+def _finding(one: Any, path: Path, location: Any, field: FieldShape | None) -> Finding:
+    name = ".".join(map(str, path or location[:1]))
+    severity = "error" if field is None else _severity(field)
+    match one["type"]:
+        case "missing":
+            return Finding(f"'{location[-1]}' must not be null", "required", path or (location[0],))
+        case "extra_forbidden":
+            text = f'Unrecognized field "{location[-1]}" of {".".join(map(str, location[:-1]))}'
+            return Finding(text, "property_unknown", path, of_key=True)
+        case _:
+            return Finding(f"'{name}' {message(one)}", "value", path, severity)
+
+
+def _follow(given: Any, location: tuple[str | int, ...]) -> tuple[Path, Any]:
+    """Return the way along a pydantic location that exists in the data, and the value at its end.
+
+    Locations also name arms of unions and the like; those steps are passed over.
+    """
+    path: list[str | int] = []
+    value = given
+    for step in location:
+        is_key = isinstance(value, dict) and isinstance(step, str) and step in value
+        is_index = isinstance(value, list) and isinstance(step, int) and step < len(value)
+        if is_key or is_index:
+            path.append(step)
+            value = value[step]
+    return tuple(path), value
+
+
+def _is_template(field: FieldShape, value: Any) -> bool:
+    return field.read is not Read.STATIC and has_expression(value)
+
+
+def _severity(field: FieldShape) -> Severity:
+    """Kestra finds wrong values of rendered properties only when the task runs; so they are warnings."""
+    return "error" if field.read is Read.STATIC else "warning"
