@@ -10,9 +10,17 @@ flock 9
 
 answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
+root_of_its_own() { # in a plain chroot / is no mount point, which unpacking images needs: bind it once more
+    if awk '$5 == "/" { found = 1 } END { exit !found }' /proc/self/mountinfo; then return; fi
+    mkdir -p "$state/root"
+    printf '%s\n' '#!/bin/sh' "mount --rbind / '$state/root' && mount --make-rprivate '$state/root' && exec chroot '$state/root' \"\$@\"" >"$state/rebind"
+    chmod +x "$state/rebind"
+    echo "unshare --mount --propagation unchanged $state/rebind"
+}
+
 start() { # start FLAGS…: true once the engine answers
     # shellcheck disable=SC2024
-    setsid nohup dockerd "$@" >"$state/dockerd.log" 2>&1 9>&- </dev/null &
+    setsid nohup $(root_of_its_own) dockerd "$@" >"$state/dockerd.log" 2>&1 9>&- </dev/null &
     engine=$!
     tries=0
     until answers; do
