@@ -227,8 +227,8 @@ class SourceRow:
     next_poll_at: datetime | None = None
     synced_at: datetime | None = None
     hurried_at: datetime | None = None  # a push event asked for a poll; written by `hurry` alone
-    version: int = 0
     fingerprint: str | None = None  # of what decides how *head* was read: settings, version
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -492,6 +492,9 @@ class Revisions(Protocol):
     def find(self, namespace: str, flow_id: str, revision: int) -> Revision | None: ...
     def of_flow(self, namespace: str, flow_id: str) -> Sequence[Revision]: ...
     def of_commit(self, commit: str) -> Sequence[Revision]: ...
+    def active_digests(self, owner: str) -> Mapping[tuple[str, str], str]:
+        """The digest of the active text of each flow of an owner, by namespace and id."""
+
 
 
 class Triggers(Protocol):
