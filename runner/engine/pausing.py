@@ -9,7 +9,7 @@ from runner.clock import iso
 from runner.engine import lists
 from runner.engine.commands import Announce, ClearTimer
 from runner.engine.events import Resume
-from runner.engine.step import Step
+from runner.engine.step import Step, end_attempt
 from runner.model.execution import TaskRun
 from runner.model.states import State
 
@@ -82,9 +82,8 @@ def _after_pause(step: Step, run: TaskRun, to: State) -> None:
 
 
 def _cancel(step: Step, run: TaskRun) -> None:
-    step.put(run)
-    step.execution = step.execution.enter(State.RESTARTED, step.now)
-    lists.finish(step, step.get(run.id), State.CANCELLED)
+    run = end_attempt(run, State.CANCELLED, step.now)
+    step.put(run.enter(State.CANCELLED, step.now))
     lists.cancel(step)
 
 

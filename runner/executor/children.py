@@ -112,7 +112,9 @@ def _revision(fields: Mapping[str, Any], row: FlowRow | None) -> int:
 def _runnable(
     runtime: Runtime, tx: Tx, row: FlowRow | None, namespace: str, flow_id: str, revision: int
 ) -> Flow:
-    unknown = f"Unable to find flow '{namespace}'.'{flow_id}' with revision '{revision or 'latest'}'"
+    unknown = (
+        f"Unable to find flow '{namespace}'.'{flow_id}' with revision '{revision or 'latest'}'"
+    )
     if row is None or row.deleted:
         raise NotFound(unknown)
     if row.disabled or row.absent:

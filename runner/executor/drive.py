@@ -54,7 +54,11 @@ def drive(runtime: Runtime, execution_id: str, worker: WorkerIdentity | None = N
 
 
 def drive_many(
-    runtime: Runtime, execution_ids: Sequence[str], worker: WorkerIdentity | None = None, *, own: int = 1_000
+    runtime: Runtime,
+    execution_ids: Sequence[str],
+    worker: WorkerIdentity | None = None,
+    *,
+    own: int = 1_000,
 ) -> list[Driven]:
     """Fold several executions and save them in one transaction.
 
@@ -91,7 +95,9 @@ def _load(runtime: Runtime, execution_id: str, worker: WorkerIdentity | None) ->
         if execution is not None:
             events = tx.events.after(execution_id, execution.folded)
             try:
-                flow = runtime.flows.get(tx, execution.namespace, execution.flow_id, execution.revision)
+                flow = runtime.flows.get(
+                    tx, execution.namespace, execution.flow_id, execution.revision
+                )
             except (NotFound, FlowInvalid) as exc:
                 problem = exc
     if execution is None:

@@ -174,7 +174,11 @@ class Folding:
 
     def _flush_unfolded(self) -> None:
         """A cut fold keeps only commands that `Recovered` would ask for again."""
-        kept = [c for c in self._todo if isinstance(c, Evaluate | StartChild | Continue) or self._is_inline(c)]
+        kept = [
+            c
+            for c in self._todo
+            if isinstance(c, Evaluate | StartChild | Continue) or self._is_inline(c)
+        ]
         for command in [c for c in self._todo if c not in kept]:
             self._carry_out(command)
         self._todo = deque(kept)
@@ -279,7 +283,9 @@ class Folding:
     def _start_child(self, command: StartChild) -> None:
         run = self.runs.get(command.task_run_id)
         assert run is not None
-        birth, event = children.subflow(self.runtime, self.flow, self.head, run, self._variables_of(run))
+        birth, event = children.subflow(
+            self.runtime, self.flow, self.head, run, self._variables_of(run)
+        )
         if birth is not None:
             self._born.append(birth)
         self._feed(event)
@@ -379,7 +385,9 @@ class Folding:
             self._took_slot = True
             self._feed(Started())
             return
-        admitted = {"QUEUE": State.QUEUED, "CANCEL": State.CANCELLED, "FAIL": State.FAILED}[limit.behavior]
+        admitted = {"QUEUE": State.QUEUED, "CANCEL": State.CANCELLED, "FAIL": State.FAILED}[
+            limit.behavior
+        ]
         self.lines.append(children.limit_line(self.runtime, self.head, admitted, limit.limit))
         self._feed(Started(admitted))
         for command in list(self._todo):
@@ -406,12 +414,14 @@ class Folding:
         if not self._announced:
             return ()
         trigger = self.head.trigger
-        waited_for = (
-            self.flow.concurrency is not None
-            or (trigger is not None and ("taskRunId" in trigger.variables or trigger.type.endswith(".Schedule")))
+        waited_for = self.flow.concurrency is not None or (
+            trigger is not None
+            and ("taskRunId" in trigger.variables or trigger.type.endswith(".Schedule"))
         )
         listened_to = self.head.kind == "NORMAL" and tx.triggers.has_type(_FLOW_TRIGGER)
-        return tuple(a for a in self._announced if (a[1] and waited_for) or (not a[1] and listened_to))
+        return tuple(
+            a for a in self._announced if (a[1] and waited_for) or (not a[1] and listened_to)
+        )
 
     def _post(self, tx: Tx) -> list[Wake]:
         """Write events for other executions, and for attempts that nobody had taken yet when they were stopped."""
@@ -448,5 +458,3 @@ def _running(run: TaskRun | None, worker_id: str, now: datetime) -> TaskRun:
     assert run is not None
     attempt = Attempt(State.RUNNING, ((State.CREATED, now), (State.RUNNING, now)), worker_id)
     return replace(run.enter(State.RUNNING, now), attempts=(*run.attempts, attempt))
-
-

@@ -16,7 +16,9 @@ def evaluate(command: Evaluate, context: Context) -> Evaluated:
     """Render the fields of a command; an error becomes part of the event."""
     try:
         if command.purpose == "values":
-            values: Mapping[str, Any] = {"values": loop_values(command.fields.get("values"), context)}
+            values: Mapping[str, Any] = {
+                "values": loop_values(command.fields.get("values"), context)
+            }
         else:
             values = {
                 name: render_value(value, context, typed=name in command.typed)
@@ -64,7 +66,11 @@ def _rendered(item: Any, context: Context) -> Any:
 
 
 def _as_text(item: Any) -> str:
-    return item if isinstance(item, str) else json.dumps(item, separators=(",", ":"), ensure_ascii=False)
+    return (
+        item
+        if isinstance(item, str)
+        else json.dumps(item, separators=(",", ":"), ensure_ascii=False)
+    )
 
 
 def labels_from(rendered: Any) -> Iterable[tuple[str, str]]:
@@ -72,5 +78,7 @@ def labels_from(rendered: Any) -> Iterable[tuple[str, str]]:
     if isinstance(rendered, Mapping):
         return [(str(key), str(value)) for key, value in rendered.items()]
     if isinstance(rendered, list):
-        return [(str(item["key"]), str(item["value"])) for item in rendered if isinstance(item, Mapping)]
+        return [
+            (str(item["key"]), str(item["value"])) for item in rendered if isinstance(item, Mapping)
+        ]
     return []

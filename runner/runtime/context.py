@@ -50,7 +50,11 @@ class LazyStates(Mapping[str, Any]):
         return found
 
     def __iter__(self) -> Iterator[str]:
-        return (task_id for task_id in self._flow.places if any(True for _ in self._runs.of_task(task_id)))
+        return (
+            task_id
+            for task_id in self._flow.places
+            if any(True for _ in self._runs.of_task(task_id))
+        )
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

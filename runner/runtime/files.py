@@ -43,7 +43,9 @@ def open_namespace_file(
     return runtime.storage.open(where)
 
 
-def _stored_at(tx: Tx, namespace: str, path: str, source: str | None, commit: str | None) -> str | None:
+def _stored_at(
+    tx: Tx, namespace: str, path: str, source: str | None, commit: str | None
+) -> str | None:
     if source and commit and (tree := tx.trees.of_commit(source, commit)):
         found = tx.trees.find(tree, namespace, path)
         if found is not None:

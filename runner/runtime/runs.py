@@ -19,7 +19,9 @@ class RunView:
     *is_new*: the execution has no rows yet, so everything is known from the start and nothing is asked.
     """
 
-    def __init__(self, execution_id: str, flow: Flow, reader: Reader, *, is_new: bool = False) -> None:
+    def __init__(
+        self, execution_id: str, flow: Flow, reader: Reader, *, is_new: bool = False
+    ) -> None:
         self._execution_id = execution_id
         self._flow = flow
         self._reader = reader
@@ -134,7 +136,9 @@ class RunView:
     def _place_outputs(self, target: dict[str, Any], run: TaskRun) -> None:
         if run.outputs is None:
             return
-        values = [around.value for around in reversed(self.ancestors(run)) if around.value is not None]
+        values = [
+            around.value for around in reversed(self.ancestors(run)) if around.value is not None
+        ]
         if run.value is not None:
             values.append(run.value)
         for value in values:

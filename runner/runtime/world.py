@@ -71,22 +71,30 @@ class FlowWorld:
                 if row is not None and (row.expires_at is None or row.expires_at > self.now()):
                     return row.value
         if error_on_missing:
-            raise ExpressionError(f"The key '{key}' does not exist in the namespace '{namespace or self._namespace}'.")
+            raise ExpressionError(
+                f"The key '{key}' does not exist in the namespace '{namespace or self._namespace}'."
+            )
         return None
 
     def read(self, uri: str, version: int | None = None) -> str:
         try:
-            with open_uri(self._runtime, uri, self._namespace, self._source, self._commit) as stream:
+            with open_uri(
+                self._runtime, uri, self._namespace, self._source, self._commit
+            ) as stream:
                 content = stream.read(_MAX_READ_BYTES + 1)
         except HeadraceError as exc:
             raise ExpressionError(f"cannot read {uri}: {exc.message}") from exc
         if len(content) > _MAX_READ_BYTES:
-            raise ExpressionError(f"{uri} is larger than {_MAX_READ_BYTES} bytes, too much for read()")
+            raise ExpressionError(
+                f"{uri} is larger than {_MAX_READ_BYTES} bytes, too much for read()"
+            )
         return content.decode("utf-8", "replace")
 
     def file_size(self, uri: str) -> int:
         try:
-            with open_uri(self._runtime, uri, self._namespace, self._source, self._commit) as stream:
+            with open_uri(
+                self._runtime, uri, self._namespace, self._source, self._commit
+            ) as stream:
                 return sum(len(block) for block in iter(lambda: stream.read(1 << 20), b""))
         except HeadraceError as exc:
             raise ExpressionError(f"cannot read {uri}: {exc.message}") from exc
@@ -106,7 +114,12 @@ class FlowWorld:
         query = LogQuery(execution_id=self._execution_id, min_level=Level.ERROR)
         lines = self._runtime.store.logs.search(query, limit=25).items
         return [
-            {"taskId": line.task_id, "message": line.message, "level": str(line.level), "timestamp": line.at}
+            {
+                "taskId": line.task_id,
+                "message": line.message,
+                "level": str(line.level),
+                "timestamp": line.at,
+            }
             for line in lines
         ]
 
