@@ -86,7 +86,9 @@ def _plain(url: str) -> str:
 
 def _checked_path(url: str, allow_local: bool) -> str:
     if not allow_local:
-        raise AddressInvalid(f"{url} is a path on this machine; say `allow_local: true` to allow it")
+        raise AddressInvalid(
+            f"{url} is a path on this machine; say `allow_local: true` to allow it"
+        )
     return url
 
 

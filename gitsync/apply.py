@@ -7,19 +7,17 @@ syncs never write one after the other what both planned from the same past.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-import orjson
-
 from gitsync.plan import Act, FilesChange, FlowChange, Plan, Refusal
 from gitsync.repo import Commit
 from gitsync.triggers import Push
+from runner.clock import EPOCH
 from runner.errors import Conflict
-from runner.model.flow import Flow, Trigger
+from runner.model.flow import Flow
 from runner.store.base import (
     CommitRow,
     FlowRow,
@@ -35,16 +33,8 @@ from runner.store.base import (
 _GONE = frozenset({Act.REMOVED, Act.DELETED})
 
 
-@dataclass(frozen=True, slots=True)
-class Armed:
-    """What a trigger waits for: its next date, or (webhooks) the digest of its key."""
-
-    next_at: datetime | None = None
-    key: str | None = None
-
-
-Arm = Callable[[Flow, Trigger, datetime], Armed]
-"""(flow, trigger, now) → what it waits for; nothing that lies in the past is caught up."""
+Arm = Callable[[Tx, Flow], None]
+"""Brings the rows of a flow's triggers in line with its text; nothing of the past is caught up."""
 
 
 class Fire(Protocol):
@@ -113,7 +103,9 @@ def _check_unmoved(tx: Tx, change: FlowChange) -> None:
 
 
 def _standing(row: FlowRow | None) -> tuple[object, ...] | None:
-    return row and (row.revision, row.last_revision, row.owner, row.absent, row.deleted)
+    if row is None:
+        return None
+    return row.revision, row.last_revision, row.owner, row.absent, row.deleted
 
 
 def _write_flow(tx: Tx, plan: Plan, change: FlowChange, arm: Arm, now: datetime) -> None:
@@ -168,76 +160,19 @@ def _gone(change: FlowChange, now: datetime) -> FlowRow:
 
 
 def _write_triggers(tx: Tx, row: FlowRow, change: FlowChange, arm: Arm, now: datetime) -> None:
-    existing = {t.trigger_id: t for t in tx.triggers.of_flow(*change.key)} if change.row else {}
-    flow = change.flow if row.is_active or row.disabled else None
-    if flow is None:
-        for old in existing.values():
-            _switch_off(tx, old, row, now)
+    if change.flow is not None:
+        arm(tx, change.flow)
         return
-    for trigger in flow.triggers:
-        made = _trigger_row(flow, trigger, existing.pop(trigger.id, None), change, arm, now)
-        if made is not None:
-            tx.triggers.save(made)
-    for trigger_id in existing:
-        tx.triggers.delete(*change.key, trigger_id)
+    for trigger in tx.triggers.of_flow(*change.key) if change.row else ():
+        _switch_off(tx, trigger, row, now)
 
 
-def _switch_off(tx: Tx, old: TriggerRow, row: FlowRow, now: datetime) -> None:
+def _switch_off(tx: Tx, trigger: TriggerRow, row: FlowRow, now: datetime) -> None:
+    """Let a trigger of an absent or blocked flow wait for nothing; a return arms it anew."""
     if row.deleted:
-        tx.triggers.delete(old.namespace, old.flow_id, old.trigger_id)
-    elif old.next_at is not None or old.key is not None:
-        tx.triggers.save(replace(old, next_at=None, key=None, digest="", updated_at=now))
-
-
-def _trigger_row(
-    flow: Flow,
-    trigger: Trigger,
-    old: TriggerRow | None,
-    change: FlowChange,
-    arm: Arm,
-    now: datetime,
-) -> TriggerRow | None:
-    """Return the row to write; None if the old one stands."""
-    digest = digest_of(flow, trigger)
-    if old is not None and old.digest == digest and change.act is not Act.RETURNED:
-        return None
-    armed = Armed() if trigger.disabled or flow.disabled else arm(flow, trigger, now)
-    if old is not None:
-        return replace(
-            old,
-            type=trigger.type,
-            digest=digest,
-            next_at=armed.next_at,
-            key=armed.key,
-            updated_at=now,
-        )
-    return TriggerRow(
-        namespace=flow.namespace,
-        flow_id=flow.id,
-        trigger_id=trigger.id,
-        type=trigger.type,
-        digest=digest,
-        created_at=now,
-        updated_at=now,
-        next_at=armed.next_at,
-        key=armed.key,
-    )
-
-
-def digest_of(flow: Flow, trigger: Trigger) -> str:
-    """Return what is the same as long as a trigger's definition is."""
-    said = [
-        trigger.type,
-        trigger.properties,
-        trigger.conditions,
-        trigger.disabled,
-        flow.disabled,
-    ]
-    return hashlib.sha256(orjson.dumps(said, default=_plain, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def _plain(value: object) -> object:
-    return dict(value) if isinstance(value, Mapping) else str(value)
+        tx.triggers.delete(trigger.namespace, trigger.flow_id, trigger.trigger_id)
+    else:
+        tx.triggers.save(replace(trigger, next_at=None, key=None, digest="", updated_at=now))
 
 
 def _write_problems(tx: Tx, plan: Plan, now: datetime) -> None:
@@ -283,7 +218,7 @@ def _frame(refusal: Refusal, index: int) -> str | None:
 
 def problems_differ(plan: Plan, known: Sequence[ProblemRow]) -> bool:
     """Say whether the plan refuses something else than what is already written down."""
-    epoch = datetime.min
+    epoch = EPOCH
     now = {replace(row, commit="", at=epoch) for row in _problem_rows(plan, epoch)}
     return now != {replace(row, commit="", at=epoch) for row in known}
 

@@ -197,7 +197,7 @@ class Plan:
 
 
 def to_read(old: Tree, new: Tree, own: Iterable[Known], troubled: Iterable[str]) -> frozenset[str]:
-    """Return the paths of flows to read: changed ones, unknown ones, and those that had problems."""
+    """Return the paths of flows to read: changed and unknown ones, and those that had problems."""
     known = {item.row.path for item in own if item.is_present}
     again = {path for path in troubled if path in new.flows}
     return frozenset(
@@ -220,10 +220,10 @@ def plan(
     """Say what follows from a commit.
 
     *known* holds the source's own flows and every other one that the read texts name; *claims* the
-    namespace files (namespace, path) of other owners; *troubled* the paths that had problems before.
+    namespace files (namespace, path) of other owners; *troubled* the paths with problems before.
     """
     changes, refused, unchanged = _FlowPlanner(target, new, reading, known).run()
-    files, refused_files = _files(target, old, new, reading, claims or {}, troubled)
+    files, refused_files = files_of(target, old, new, reading, claims or {}, troubled)
     others = [_refused_path(path, problem) for path, problem in new.problems.items()]
     everything = sorted((*refused, *refused_files, *others), key=lambda refusal: refusal.path)
     return Plan(target, changes, tuple(everything), files, unchanged)
@@ -283,7 +283,9 @@ class _FlowPlanner:
             self._refuse(flow, *flow.problems)
             return None
         if flow.namespace is None or flow.flow_id is None:
-            self._refuse(flow, Problem("the flow has no namespace and no folder gives one", "namespace"))
+            self._refuse(
+                flow, Problem("the flow has no namespace and no folder gives one", "namespace")
+            )
             return None
         if not within(flow.namespace, self.target.namespace):
             self._refuse(flow, _border(flow, self.target))
@@ -344,9 +346,7 @@ class _FlowPlanner:
             return []
         act = Act.DELETED if self.target.missing == "delete" else Act.REMOVED
         return [
-            FlowChange(
-                act, *key, item.row.path or "", item.row.revision, item.digest, row=item.row
-            )
+            FlowChange(act, *key, item.row.path or "", item.row.revision, item.digest, row=item.row)
             for key, item in self.own.items()
             if key not in present
         ]
@@ -418,7 +418,7 @@ def _refused_path(path: str, problem: Problem) -> Refusal:
     return Refusal(printable(path), (problem,), (None,))
 
 
-def _files(
+def files_of(
     target: Target,
     old: Tree,
     new: Tree,
@@ -426,6 +426,7 @@ def _files(
     claims: Mapping[Key, str],
     troubled: frozenset[str],
 ) -> tuple[FilesChange, list[Refusal]]:
+    """Return how namespace files differ from those of *old*, and which are refused."""
     refused = dict(_refused_files(target, new, reading, claims, troubled, old))
     before = {p: f for p, f in old.files.items() if p not in troubled}
     after = {p: f for p, f in new.files.items() if p not in refused}
@@ -456,7 +457,7 @@ def _refused_files(
             yield (
                 path,
                 Problem(
-                    f"the file {file.path} of namespace {file.namespace} belongs to {_name(owner)}; "
+                    f"the file {file.path} of {file.namespace} belongs to {_name(owner)}; "
                     f"source {target.source} claims it too",
                     "owner",
                 ),

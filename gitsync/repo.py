@@ -43,8 +43,8 @@ _PINS = "refs/headrace/commits/"
 _LOOSE_PINS = 200  # more than this: pack refs and loose objects
 _CHUNK = 1 << 16
 _KEPT = frozenset(
-    "PATH HOME USER LOGNAME LANG TMPDIR TZ SSH_AUTH_SOCK LD_LIBRARY_PATH SSL_CERT_FILE SSL_CERT_DIR "
-    "http_proxy https_proxy no_proxy all_proxy HTTPS_PROXY NO_PROXY ALL_PROXY".split()
+    """PATH HOME USER LOGNAME LANG TMPDIR TZ SSH_AUTH_SOCK LD_LIBRARY_PATH SSL_CERT_FILE SSL_CERT_DIR
+    http_proxy https_proxy no_proxy all_proxy HTTPS_PROXY NO_PROXY ALL_PROXY""".split()  # noqa: SIM905
 )
 # Git asks this for a user name and password; `credential.URL.helper` ties it to one host.
 _HELPER = (
@@ -101,7 +101,7 @@ class Access:
         """Return the access that a source's settings describe.
 
         Raises:
-            AddressInvalid: the URL may not be used. SettingsInvalid: a referenced secret is not set.
+            AddressInvalid: the URL may not be used. SettingsInvalid: a secret is not set.
         """
         credentials = source.credentials
         url = checked_url(source.url, allow_local=source.allow_local)
@@ -175,7 +175,7 @@ class Blob:
 
 
 class GitRunner:
-    """Runs ``git`` with checked arguments, a clean environment and a time limit. For many threads."""
+    """Runs ``git``: checked arguments, a clean environment, a time limit. For many threads."""
 
     def __init__(self) -> None:
         self._groups: set[int] = set()
@@ -431,7 +431,15 @@ class Mirror:
     def paths(self, sha: str) -> tuple[str, ...]:
         """Return every path of a commit."""
         out = self._local(
-            ["ls-tree", "-r", "-z", "--name-only", "--full-tree", "--end-of-options", checked_sha(sha)]
+            [
+                "ls-tree",
+                "-r",
+                "-z",
+                "--name-only",
+                "--full-tree",
+                "--end-of-options",
+                checked_sha(sha),
+            ]
         )
         return tuple(part.decode("utf-8", "replace") for part in out.split(b"\0") if part)
 
@@ -485,7 +493,7 @@ class Checkout:
         self._runner = runner
 
     def write(self, folder: Path, sha: str, *, depth: int | None, branch: str | None) -> None:
-        """Make *folder* a repository with *sha* checked out. Its remote ``origin`` has no secret."""
+        """Make *folder* a repository with *sha* checked out; its ``origin`` has no secret."""
         folder.mkdir(parents=True, exist_ok=True)
         inner = Access(str(self._mirror.path.absolute()), allow_local=True)
         head = ["--initial-branch", branch or "main"]
@@ -542,7 +550,7 @@ class _Limited:
         self._left = size
 
     def read(self, size: int = -1) -> bytes:
-        wanted = self._left if size is None or size < 0 else min(size, self._left)
+        wanted = self._left if size < 0 else min(size, self._left)
         data = self._source.read(wanted) if wanted else b""
         if len(data) < wanted:
             raise GitFailed("git ended in the middle of a file")

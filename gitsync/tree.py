@@ -1,4 +1,4 @@
-"""What a repository's tree holds for Headrace: flows below ``_flows/``, files below ``_files/``. Pure.
+"""What a commit's tree holds for Headrace: flows below ``_flows/``, files below ``_files/``. Pure.
 
 With a source's *namespace*, ``_flows/a/b.yaml`` has the default namespace ``NAMESPACE.a`` and
 ``_files/x`` is the file ``x`` of the namespace itself. Without one the folders give the namespace:
@@ -36,7 +36,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class FlowFile:
-    """A file that should hold a flow. *namespace*: what the folder says, None if it says nothing."""
+    """A file that should hold a flow. *namespace*: what its folder says, None if nothing."""
 
     path: str
     blob: str
@@ -94,7 +94,9 @@ def read(entries: Iterable[Entry], path: str = ".", namespace: str | None = None
             continue
         if entry.path.startswith(flow_folder + "/"):
             inside = entry.path.removeprefix(flow_folder + "/")
-            flows[entry.path] = FlowFile(entry.path, entry.blob, _folder_namespace(inside, namespace))
+            flows[entry.path] = FlowFile(
+                entry.path, entry.blob, _folder_namespace(inside, namespace)
+            )
         elif (file := _file(entry, file_folder, namespace)) is not None:
             files[entry.path] = file
         else:
@@ -117,7 +119,9 @@ def is_lfs_pointer(content: bytes) -> bool:
 
 def lfs_problem(path: str) -> Problem:
     """Return the refusal of a file that lives in Git LFS."""
-    return Problem(f"{path} is a Git LFS pointer; LFS is not supported, commit the file itself", "lfs")
+    return Problem(
+        f"{path} is a Git LFS pointer; LFS is not supported, commit the file itself", "lfs"
+    )
 
 
 def _is_ours(entry: Entry, flow_folder: str, file_folder: str) -> bool:

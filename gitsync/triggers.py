@@ -1,4 +1,4 @@
-"""The trigger type ``io.headrace.trigger.Commit``, and when it fires. Pure but for the class itself."""
+"""The trigger type ``io.headrace.trigger.Commit``, and when it fires."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Commit(TriggerType):
     """Start the flow for each push to its Git source.
 
     Without `branches` and `tags` it watches the branch that the source follows. The head of a push
-    starts one execution, pinned to that commit; a message with ``[skip ci]`` starts none. Changed files
-    are those between the old and the new head; after a force-push those since both parted. Path
-    filters do not speak of tags.
+    starts one execution, pinned to that commit; a message with ``[skip ci]`` starts none. Changed
+    files are those between the old and the new head; after a force-push those since both parted.
+    Path filters do not speak of tags.
 
     Example:
         - id: pushed
@@ -51,7 +51,8 @@ class Commit(TriggerType):
     branches: Patterns = Field(default=(), description="branches by name or pattern")
     tags: Patterns = Field(default=(), description="tags by name or pattern")
     paths: Patterns = Field(
-        default=(), description="patterns of paths in the repository, one of which must have changed"
+        default=(),
+        description="patterns of paths in the repository, one of which must have changed",
     )
     paths_ignore: Patterns = Field(
         default=(), description="patterns of paths; changes to nothing but these start nothing"
@@ -92,7 +93,7 @@ def commit_trigger(trigger: Trigger) -> Commit | None:
 
 
 def watches(trigger: Commit, ref: str, tracked: str) -> bool:
-    """Say whether pushes to *ref* concern the trigger; *tracked* is the ref that the source follows."""
+    """Say whether pushes to *ref* concern the trigger; the source follows *tracked*."""
     if not trigger.branches and not trigger.tags:
         return ref == tracked
     if ref.startswith(_HEADS):
@@ -109,9 +110,7 @@ def fires(trigger: Commit, push: Push, tracked: str) -> bool:
     if trigger.paths and not any_matches(trigger.paths, push.changed):
         return False
     ignored = trigger.paths_ignore
-    return not (
-        ignored and push.changed and all(matches(ignored, path) for path in push.changed)
-    )
+    return not (ignored and push.changed and all(matches(ignored, path) for path in push.changed))
 
 
 def variables(push: Push) -> Mapping[str, Any]:

@@ -1,0 +1,508 @@
+"""One poll of one source: look, fetch, plan, apply.
+
+`Poll.run` never raises for what a repository or its server does: that becomes the source's state,
+which people see. It is safe to repeat, and to die in: the next poll goes on from what is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+
+from gitsync.addresses import AddressInvalid, branch_ref
+from gitsync.apply import Arm, Change, Fire, Snapshot, apply, problems_differ
+from gitsync.files import read_changed
+from gitsync.plan import Key, Known, Plan, Target, files_of, plan, to_read
+from gitsync.reading import Parse, ReadFlow, Reading
+from gitsync.repo import Access, GitFailed, GitRunner, Mirror
+from gitsync.tree import EMPTY, Tree, folders, read
+from gitsync.triggers import Commit, Push, commit_trigger, watches
+from runner.clock import Clock
+from runner.errors import SettingsInvalid
+from runner.model.flow import Flow
+from runner.settings import SourceSettings
+from runner.storage.base import Storage
+from runner.store.base import ProblemRow, SourceRow, Store, Tx
+
+log = structlog.get_logger(__name__)
+
+NEW, SYNCED, UNREACHABLE, EMPTY_STATE, FAILED = "NEW", "SYNCED", "UNREACHABLE", "EMPTY", "FAILED"
+SHOWN_EVERY = timedelta(minutes=1)
+"""How often a poll that found nothing is written down."""
+_FIRST_FETCH = 10  # times the source's time limit
+_MAX_BACKOFF = timedelta(minutes=5)
+
+FlowsOf = Callable[[Tx, Sequence[str]], Iterable[tuple[Key, Flow]]]
+"""(transaction, trigger types) → the flows of active rows that have such a trigger."""
+
+
+@dataclass(frozen=True)
+class World:
+    """The neighbours of Git sync, handed in by `gitsync.wiring`."""
+
+    store: Store
+    storage: Storage
+    home: Path
+    clock: Clock
+    runner: GitRunner
+    parse: Parse
+    arm: Arm
+    fire: Fire
+    send: Callable[[Sequence[object]], None]
+    flows_of: FlowsOf
+    flow_bytes: int = 3 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a poll came to. *wrote*: more changed in the database than the time of the poll."""
+
+    source: str
+    state: str
+    error: str | None = None
+    plan: Plan | None = None
+    started: int = 0
+    failures: int = 0
+    wrote: bool = False
+
+    @property
+    def is_well(self) -> bool:
+        return self.state in (SYNCED, EMPTY_STATE)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the remote has, and what is known of it."""
+
+    row: SourceRow
+    refs: Mapping[str, str]
+    head: str
+    is_baseline: bool
+    problems: Sequence[ProblemRow] = ()
+    again: bool = False  # read again what had problems
+
+    @property
+    def troubled(self) -> frozenset[str]:
+        return frozenset(problem.path for problem in self.problems)
+
+
+@dataclass
+class Poll:
+    """One source's poll. *recheck*: also try again what had problems (a process's first poll)."""
+
+    source: SourceSettings
+    world: World
+    owners: frozenset[str] = frozenset()
+    recheck: bool = False
+    dry_run: bool = False
+    _began: float = field(default_factory=time.monotonic)
+
+    def run(self) -> Outcome:
+        """Poll once.
+
+        Raises:
+            Conflict: another process synced the source meanwhile; poll again.
+        """
+        row = self._row()
+        try:
+            mirror = self._mirror()
+            refs = mirror.refs()
+        except (GitFailed, AddressInvalid, SettingsInvalid) as exc:
+            state = UNREACHABLE if isinstance(exc, GitFailed) else FAILED
+            return self._failed(row, state, exc.message)
+        try:
+            return self._follow(mirror, row, refs)
+        except GitFailed as exc:
+            return self._failed(self._row(), FAILED, exc.message)
+
+    @property
+    def ref(self) -> str:
+        """The ref that the source follows."""
+        return branch_ref(self.source.branch)
+
+    @property
+    def fingerprint(self) -> str:
+        """What decides, beside the commit, how a tree is read."""
+        source = self.source
+        parts = [
+            version("headrace"),
+            source.url,
+            source.branch,
+            source.path,
+            source.namespace or "",
+        ]
+        return hashlib.sha256("\0".join([*parts, source.missing]).encode()).hexdigest()[:16]
+
+    # ── looking ──────────────────────────────────────────────────────────────────────────────────
+
+    def _row(self) -> SourceRow:
+        with self.world.store.read() as tx:
+            row = tx.sources.find(self.source.name)
+        return row or SourceRow(self.source.name, self.source.url, self.source.branch, NEW)
+
+    def _mirror(self) -> Mirror:
+        folder = self.world.home / "mirrors" / f"{self.source.name}.git"
+        return Mirror(folder, Access.of(self.source), self.world.runner)
+
+    def _follow(self, mirror: Mirror, row: SourceRow, refs: Mapping[str, str]) -> Outcome:
+        is_baseline = row.synced_at is None or row.url != self.source.url
+        head = refs.get(self.ref)
+        if head is None:
+            return self._without_branch(row, refs)
+        with self.world.store.read() as tx:
+            problems = tx.source_problems.of_source(self.source.name)
+            again = bool(problems) and (self.recheck or _is_freed(tx, problems, self.source.name))
+        found = _Found(row, refs, head, is_baseline, problems, again)
+        if self._is_unchanged(found):
+            return self._seen(row)
+        return self._sync(mirror, found)
+
+    def _is_unchanged(self, found: _Found) -> bool:
+        row = found.row
+        return (
+            row.state == SYNCED
+            and row.head == found.head
+            and row.fingerprint == self.fingerprint
+            and dict(row.refs) == dict(found.refs)
+            and not found.again
+            and not found.is_baseline
+        )
+
+    # ── writing states ───────────────────────────────────────────────────────────────────────────
+
+    def _seen(self, row: SourceRow) -> Outcome:
+        """Note a poll that found nothing new: seldom, so that it costs nothing."""
+        now = self.world.clock.now()
+        is_stale = row.polled_at is None or now - row.polled_at >= SHOWN_EVERY
+        if (is_stale or self.recheck) and not self.dry_run:
+            self._save(replace(row, polled_at=now))
+        return Outcome(self.source.name, row.state)
+
+    def _without_branch(self, row: SourceRow, refs: Mapping[str, str]) -> Outcome:
+        """An empty repository is a baseline; a missing branch is somebody's mistake."""
+        now = self.world.clock.now()
+        state = FAILED if refs else EMPTY_STATE
+        error = _no_branch(self.source.branch, refs) if refs else None
+        new = replace(
+            row,
+            url=self.source.url,
+            branch=self.source.branch,
+            state=state,
+            error=error,
+            refs=dict(refs),
+            synced_at=row.synced_at or now,
+            failures=0,
+        )
+        if replace(new, polled_at=row.polled_at) == row:
+            return self._seen(row)
+        if not self.dry_run:
+            self._save(replace(new, polled_at=now))
+        return Outcome(self.source.name, state, error, wrote=True)
+
+    def _failed(self, row: SourceRow, state: str, error: str) -> Outcome:
+        now = self.world.clock.now()
+        failures = row.failures + 1
+        new = replace(
+            row,
+            url=row.url if row.synced_at else self.source.url,
+            state=state,
+            error=error,
+            failures=failures,
+            polled_at=now,
+            next_poll_at=now + backoff(self.source.poll, failures),
+        )
+        if not self.dry_run:
+            self._save(new)
+        if failures == 1 or row.error != error:
+            log.warning(
+                "a source cannot be synced",
+                action="source_failed",
+                source=row.name,
+                state=state,
+                error=error,
+            )
+        return Outcome(self.source.name, state, error, failures=failures, wrote=True)
+
+    def _save(self, row: SourceRow) -> None:
+        with self.world.store.begin() as tx:
+            tx.sources.save(row)  # if another process was faster, its word stands
+
+    # ── syncing ──────────────────────────────────────────────────────────────────────────────────
+
+    def _sync(self, mirror: Mirror, found: _Found) -> Outcome:
+        with mirror.locked():
+            self._fetch(mirror, found, [found.head])
+            planned, snapshot = self._plan(mirror, found)
+            if self.dry_run:
+                return Outcome(self.source.name, SYNCED, plan=planned)
+            pushes = self._pushes(mirror, found, planned)
+            extra = [
+                self._snapshot(mirror, push, found, planned)
+                for push in pushes
+                if push.after != found.head
+            ]
+        return self._apply(found, planned, (snapshot, *extra), pushes)
+
+    def _fetch(self, mirror: Mirror, found: _Found, commits: Iterable[str]) -> None:
+        factor = _FIRST_FETCH if found.row.head is None else 1
+        mirror.fetch(commits, timeout=self.source.timeout * factor)
+
+    def _plan(self, mirror: Mirror, found: _Found) -> tuple[Plan, Snapshot]:
+        old = self._old_tree(mirror, found)
+        new = self._tree(mirror, found.head)
+        target = self._target(mirror, found.head, found.row.head)
+        with self.world.store.read() as tx:
+            own = _own(tx, target.owner)
+        reading = self._read(mirror, old, new, own.values(), found.troubled)
+        with self.world.store.read() as tx:
+            known = {**own, **_others(tx, reading.flows, own)}
+            claims = _claims(tx, self.source.name, new)
+        planned = plan(target, old, new, reading, known, claims=claims, troubled=found.troubled)
+        base = found.row.tree if old is not EMPTY else None
+        return planned, Snapshot(mirror.commit(found.head), planned.files, base)
+
+    def _old_tree(self, mirror: Mirror, found: _Found) -> Tree:
+        """Return the tree that was applied last, if it was read as it would be now."""
+        head = found.row.head
+        if head is None or found.row.fingerprint != self.fingerprint or not mirror.has(head):
+            return EMPTY
+        return self._tree(mirror, head)
+
+    def _tree(self, mirror: Mirror, sha: str) -> Tree:
+        entries = mirror.entries(sha, folders(self.source.path))
+        return read(entries, self.source.path, self.source.namespace)
+
+    def _target(self, mirror: Mirror, after: str, before: str | None) -> Target:
+        return Target(
+            source=self.source.name,
+            after=after,
+            before=before,
+            namespace=self.source.namespace,
+            missing=self.source.missing,
+            ref=self.ref,
+            owners=self.owners,
+            files_id=mirror.folder_id(after, folders(self.source.path)[1]) or "",
+        )
+
+    def _read(
+        self, mirror: Mirror, old: Tree, new: Tree, own: Iterable[Known], troubled: frozenset[str]
+    ) -> Reading:
+        flows = [new.flows[path] for path in to_read(old, new, own, troubled)]
+        files = [
+            file
+            for path, file in new.files.items()
+            if old.files.get(path) != file or path in troubled
+        ]
+        return read_changed(
+            mirror,
+            flows,
+            files,
+            parse=self.world.parse,
+            limit=self.world.flow_bytes,
+            storage=None if self.dry_run else self.world.storage,
+        )
+
+    def _apply(
+        self,
+        found: _Found,
+        planned: Plan,
+        snapshots: tuple[Snapshot, ...],
+        pushes: tuple[Push, ...],
+    ) -> Outcome:
+        now = self.world.clock.now()
+        is_news = (
+            found.row.head != found.head
+            or not planned.changes_nothing
+            or problems_differ(planned, found.problems)
+        )
+        change = Change(
+            row=self._synced(found, planned, now),
+            plan=planned if is_news else None,
+            snapshots=snapshots,
+            pushes=pushes,
+            took_ms=int((time.monotonic() - self._began) * 1000),
+        )
+        with self.world.store.begin() as tx:
+            started = apply(tx, change, arm=self.world.arm, fire=self.world.fire, now=now)
+        self.world.send(started)
+        self._log(planned, started, is_news)
+        return Outcome(self.source.name, SYNCED, None, planned, len(started), wrote=True)
+
+    def _synced(self, found: _Found, planned: Plan, now: datetime) -> SourceRow:
+        return replace(
+            found.row,
+            url=self.source.url,
+            branch=self.source.branch,
+            state=SYNCED,
+            head=found.head,
+            remote_head=found.head,
+            tree=planned.files.tree or None,
+            refs=dict(found.refs),
+            error=None,
+            failures=0,
+            polled_at=now,
+            next_poll_at=None,
+            synced_at=now,
+            fingerprint=self.fingerprint,
+        )
+
+    def _log(self, planned: Plan, started: Sequence[object], is_news: bool) -> None:
+        if is_news or started:
+            log.info(
+                "a commit was applied",
+                action="source_synced",
+                source=self.source.name,
+                commit=planned.target.after,
+                started=len(started),
+                **planned.summary(),
+            )
+
+    # ── pushes ───────────────────────────────────────────────────────────────────────────────────
+
+    def _pushes(self, mirror: Mirror, found: _Found, planned: Plan) -> tuple[Push, ...]:
+        """Return the refs that moved and that a Commit trigger watches."""
+        if found.is_baseline:
+            return ()
+        moved = [ref for ref, sha in found.refs.items() if found.row.refs.get(ref) != sha]
+        triggers = self._commit_triggers(planned) if moved else ()
+        wanted = [ref for ref in moved if any(watches(t, ref, self.ref) for t in triggers)]
+        return tuple(self._push(mirror, found, ref) for ref in sorted(wanted))
+
+    def _commit_triggers(self, planned: Plan) -> tuple[Commit, ...]:
+        """Return the Commit triggers of the source's flows as they will be after the plan."""
+        with self.world.store.read() as tx:
+            standing = [
+                flow
+                for key, flow in self.world.flows_of(tx, (f"git:{self.source.name}",))
+                if key not in planned.by_key
+            ]
+        coming = [change.flow for change in planned.flows if change.flow is not None]
+        found = (commit_trigger(t) for flow in (*standing, *coming) for t in flow.triggers)
+        return tuple(trigger for trigger in found if trigger is not None)
+
+    def _push(self, mirror: Mirror, found: _Found, ref: str) -> Push:
+        after, before = found.refs[ref], found.row.refs.get(ref)
+        self._fetch(mirror, found, [after])
+        base, forced = self._base(mirror, found, before, after)
+        return Push(
+            source=self.source.name,
+            url=self.source.url,
+            ref=ref,
+            after=after,
+            commit=mirror.commit(after),
+            before=before,
+            forced=forced,
+            changed=mirror.changed(base, after) if base else mirror.paths(after),
+        )
+
+    def _base(
+        self, mirror: Mirror, found: _Found, before: str | None, after: str
+    ) -> tuple[str | None, bool]:
+        """Return the commit to compare with, and whether the push was forced."""
+        if before is None:
+            return mirror.merge_base(found.head, after), False
+        if not self._is_here(mirror, found, before):
+            return mirror.merge_base(found.head, after), True
+        base = mirror.merge_base(before, after)
+        return base, base != before
+
+    def _is_here(self, mirror: Mirror, found: _Found, sha: str) -> bool:
+        """Say whether a commit is in the mirror; what nobody watched may have to be fetched."""
+        if mirror.has(sha):
+            return True
+        try:
+            self._fetch(mirror, found, [sha])
+        except GitFailed:
+            return False  # gone from the server after a force-push
+        return True
+
+    def _snapshot(self, mirror: Mirror, push: Push, found: _Found, head: Plan) -> Snapshot:
+        """Return the manifest of another ref's commit, as a difference from the head's."""
+        refused = frozenset(refusal.path for refusal in head.refused)
+        base, other = self._tree(mirror, found.head), self._tree(mirror, push.after)
+        changed = [
+            file
+            for path, file in other.files.items()
+            if base.files.get(path) != file or path in refused
+        ]
+        reading = read_changed(
+            mirror,
+            (),
+            changed,
+            parse=self.world.parse,
+            limit=self.world.flow_bytes,
+            storage=self.world.storage,
+        )
+        target = self._target(mirror, push.after, None)
+        with self.world.store.read() as tx:
+            claims = _claims(tx, self.source.name, other)
+        files, _ = files_of(target, base, other, reading, claims, refused)
+        return Snapshot(push.commit, files, head.files.tree or None)
+
+
+def backoff(poll: timedelta, failures: int) -> timedelta:
+    """Return how long to wait after a number of failures in a row: doubled each time, bounded."""
+    doubled: timedelta = poll * (1 << min(failures, 10))
+    return min(doubled, max(_MAX_BACKOFF, poll))
+
+
+def _no_branch(branch: str, refs: Mapping[str, str]) -> str:
+    names = sorted(ref.removeprefix("refs/heads/") for ref in refs if ref.startswith("refs/heads/"))
+    shown = ", ".join(names[:10]) or "none"
+    return f"the repository has no branch {branch}; it has: {shown}\nTry: set the source's `branch`"
+
+
+def _own(tx: Tx, owner: str) -> dict[Key, Known]:
+    rows = tx.flows.of_owner(owner)
+    digests = tx.revisions.active_digests(owner)
+    return {
+        (row.namespace, row.flow_id): Known(row, digests.get((row.namespace, row.flow_id), ""))
+        for row in rows
+    }
+
+
+def _others(tx: Tx, flows: Iterable[ReadFlow], own: Mapping[Key, Known]) -> dict[Key, Known]:
+    """Return the flows that were read and that somebody else has, or had."""
+    found: dict[Key, Known] = {}
+    for flow in flows:
+        if flow.namespace is None or flow.flow_id is None:
+            continue
+        key = (flow.namespace, flow.flow_id)
+        if key not in own and (row := tx.flows.find(*key)) is not None:
+            active = tx.revisions.find(*key, row.revision)
+            found[key] = Known(row, active.digest if active and not active.deleted else "")
+    return found
+
+
+def _claims(tx: Tx, source: str, tree: Tree) -> dict[Key, str]:
+    """Return which files of the tree's namespaces others have: (namespace, path) → owner."""
+    namespaces = {file.namespace for file in tree.files.values()}
+    claims = {
+        (namespace, row.path): "api"
+        for namespace in namespaces
+        for row in tx.namespace_files.list(namespace)
+    }
+    for other in tx.sources.list():
+        if other.name != source and other.tree:
+            for namespace in namespaces:
+                for file in tx.trees.files(other.tree, namespace):
+                    claims[(namespace, file.path)] = f"git:{other.name}"
+    return claims
+
+
+def _is_freed(tx: Tx, problems: Iterable[ProblemRow], source: str) -> bool:
+    """Say whether a flow that belonged to another owner may be taken now."""
+    for problem in problems:
+        if problem.code != "owner" or problem.namespace is None or problem.flow_id is None:
+            continue
+        row = tx.flows.find(problem.namespace, problem.flow_id)
+        if row is None or row.absent or row.deleted or row.owner == f"git:{source}":
+            return True
+    return False
