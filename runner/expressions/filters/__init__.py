@@ -1,5 +1,5 @@
 """All filters; importing this registers them."""
 
-from . import collections, numbers, text
+from . import collections, dates, formats, numbers, text
 
-__all__ = ["collections", "numbers", "text"]
+__all__ = ["collections", "dates", "formats", "numbers", "text"]

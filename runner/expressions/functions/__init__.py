@@ -1,5 +1,5 @@
 """All functions; importing this registers them."""
 
-from . import rendering
+from . import calendar, crypto, general, outside, parsing, rendering, workflow
 
-__all__ = ["rendering"]
+__all__ = ["calendar", "crypto", "general", "outside", "parsing", "rendering", "workflow"]

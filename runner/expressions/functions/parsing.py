@@ -1,0 +1,78 @@
+"""Functions that read JSON, Ion and YAML."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..errors import ExpressionError
+from ..frame import Frame
+from ..registry import FUNCTIONS
+from ..values import describe
+
+function = FUNCTIONS.register
+_DECODER = json.JSONDecoder(
+    parse_constant=lambda name: _refuse(name),
+    strict=True,
+)
+_SPACE = " \t\n\r"
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+@function("fromJson(json*?)", ("{{ fromJson('{\"a\": [1, 2]}').a[1] }}", "2"))
+def from_json(frame: Frame, json: Any) -> Any:
+    """The value of a JSON text; what follows a complete value is ignored."""
+    if json is None:
+        return None
+    return parse_json(_text(json, "fromJson"), frame)
+
+
+@function("json(json*?)", alias_of="fromJson")
+def json_(frame: Frame, json: Any) -> Any:
+    return from_json(frame, json)
+
+
+def parse_json(text: str, frame: Frame) -> Any:
+    """The first JSON value of the text.
+
+    Raises:
+        ExpressionError: there is none.
+    """
+    frame.budget.spend(len(text) // 1000)
+    try:
+        value, _ = _DECODER.raw_decode(text.lstrip(_SPACE))
+    except (ValueError, RecursionError) as error:
+        raise ExpressionError(f"this is no JSON: {error or 'nested too deeply'}") from error
+    return value
+
+
+@function("fromIon(ion*?, allRows=false)", ("{{ fromIon('{a: 1, b: [x]}').b }}", '["x"]'))
+def from_ion(frame: Frame, ion: Any, all_rows: Any) -> Any:
+    """The first value of an Ion text, or with `allRows` the list of all."""
+    from ..ion import read_ion
+
+    if ion is None:
+        return None
+    rows = read_ion(_text(ion, "fromIon"), frame.budget, everything=all_rows is True)
+    if all_rows is True:
+        return rows
+    return rows[0] if rows else None
+
+
+@function("yaml(yaml*)", ("{{ yaml('a: [1, yes]').a }}", "[1,true]"))
+def yaml(frame: Frame, yaml: Any) -> Any:
+    """The first document of a YAML text; `yes` and `no` are booleans, dates stay text."""
+    from ..yamltext import read_yaml
+
+    return read_yaml(_text(yaml, "yaml"), frame.budget)
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise ExpressionError(f"{name} reads text, not {describe(value)}")
+    if not value:
+        raise ExpressionError(f"{name}: the text is empty")
+    return value
