@@ -391,6 +391,7 @@ class Executions(Protocol):
         """Note that it holds none any more; False: it held none (so give back none)."""
 
     def holds_slot(self, execution_id: str) -> bool: ...
+    def created_by(self, execution_id: str) -> str: ...
     def delete(self, execution_id: str) -> None:
         """Remove it with all rows that belong to it; log lines apart (`Logs.delete`)."""
 
@@ -455,6 +456,7 @@ class Attempts(Protocol):
 
 
 class Timers(Protocol):
+    def of_execution(self, execution_id: str) -> Sequence[Timer]: ...
     def due(self, now: datetime, *, limit: int) -> Sequence[Timer]: ...
     def next_at(self) -> datetime | None: ...
     def remove(self, execution_id: str, key: str) -> bool: ...
@@ -480,6 +482,9 @@ class Flows(Protocol):
         cursor: str | None = None,
     ) -> Page: ...
     def of_owner(self, owner: str) -> Sequence[FlowRow]: ...
+    def namespaces(self) -> Sequence[str]:
+        """Of all flows that are not deleted."""
+
     def take_slot(self, namespace: str, flow_id: str, limit: int) -> bool:
         """Count and take under the row's lock."""
 
@@ -487,6 +492,9 @@ class Flows(Protocol):
 
 
 class Revisions(Protocol):
+    def find_by_digest(self, namespace: str, flow_id: str, digest: str) -> Revision | None:
+        """The newest one with that text."""
+
     def add(self, revision: Revision) -> None: ...
     def get(self, namespace: str, flow_id: str, revision: int) -> Revision: ...
     def find(self, namespace: str, flow_id: str, revision: int) -> Revision | None: ...
@@ -496,11 +504,14 @@ class Revisions(Protocol):
         """The digest of the active text of each flow of an owner, by namespace and id."""
 
 
-
 class Triggers(Protocol):
+    def lock(self, namespace: str, flow_id: str, trigger_id: str) -> TriggerRow | None:
+        """Like find, holding its row until the transaction ends."""
+
     def find(self, namespace: str, flow_id: str, trigger_id: str) -> TriggerRow | None: ...
     def of_flow(self, namespace: str, flow_id: str) -> Sequence[TriggerRow]: ...
     def of_type(self, type: str) -> Sequence[TriggerRow]: ...
+    def has_type(self, type: str) -> bool: ...
     def due(self, now: datetime, *, limit: int) -> Sequence[TriggerRow]: ...
     def next_at(self) -> datetime | None: ...
     def locked_by(self, execution_id: str) -> TriggerRow | None: ...
@@ -538,6 +549,8 @@ class Kv(Protocol):
 
 
 class Workers(Protocol):
+    def get(self, worker_id: str) -> WorkerRow: ...
+    def set_draining(self, worker_id: str, draining: bool = True) -> None: ...
     def register(self, worker: WorkerRow, *, lease_seconds: float) -> None: ...
     def renew(self, worker_id: str, *, lease_seconds: float) -> bool:
         """False: the row is gone, register again."""
@@ -550,6 +563,9 @@ class Workers(Protocol):
 
 
 class Duties(Protocol):
+    def holder(self, name: str) -> str | None:
+        """Who has it now."""
+
     def take(self, name: str, holder: str, *, seconds: float) -> bool:
         """Take or renew; by the database's clock."""
 
@@ -557,7 +573,10 @@ class Duties(Protocol):
 
 
 class Announcements(Protocol):
-    """Written by `Fold.announcements`."""
+    """Written by `Fold.announcements`, or by `add` (state, fully, index in the history)."""
+
+    def add(self, execution_id: str, entries: Iterable[tuple[str, bool, int]]) -> None: ...
+    def of_execution(self, execution_id: str) -> Sequence[Announcement]: ...
 
     def take(self, limit: int) -> Sequence[Announcement]:
         """Oldest first; on PostgreSQL those that another transaction has taken are left out."""

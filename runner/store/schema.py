@@ -20,6 +20,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -49,20 +50,20 @@ flows = Table(
     Column("revision", Integer, nullable=False),  # the active one
     Column("last_revision", Integer, nullable=False),  # highest number ever given
     Column(
-        "absent", Boolean, nullable=False, default=False
+        "absent", Boolean, nullable=False, server_default=false()
     ),  # vanished from Git: shown, triggers off
-    Column("deleted", Boolean, nullable=False, default=False),
-    Column("disabled", Boolean, nullable=False, default=False),  # as the source says
+    Column("deleted", Boolean, nullable=False, server_default=false()),
+    Column("disabled", Boolean, nullable=False, server_default=false()),  # as the source says
     Column(
-        "blocked", Boolean, nullable=False, default=False
+        "blocked", Boolean, nullable=False, server_default=false()
     ),  # has not_available_yet problems: not activated
     _text("owner", nullable=False),  # "api" or "git:SOURCE"
     _text("path"),  # in the repository
     _text("commit"),  # that last changed its text
-    _text("labels", nullable=False, default="[]"),
+    _text("labels", nullable=False, server_default="[]"),
     _text("description"),
     _moment("updated_at", nullable=False),
-    Column("running", Integer, nullable=False, default=0),  # concurrency slots taken
+    Column("running", Integer, nullable=False, server_default="0"),  # concurrency slots taken
     PrimaryKeyConstraint("namespace", "flow_id"),
 )
 Index("flows_by_owner", flows.c.owner, flows.c.path)
@@ -75,7 +76,7 @@ revisions = Table(
     Column("revision", Integer, nullable=False),
     _text("source", nullable=False),  # the YAML, byte for byte
     _text("digest", nullable=False),  # sha256 of it
-    Column("deleted", Boolean, nullable=False, default=False),
+    Column("deleted", Boolean, nullable=False, server_default=false()),
     _text("source_name"),  # Git source
     _text("ref"),
     _text("commit"),
@@ -96,7 +97,7 @@ triggers = Table(
     _text("digest", nullable=False),  # of its definition: a change recomputes the next date
     _moment("next_at"),  # null: nothing to evaluate
     _moment("last_at"),  # last evaluated date
-    Column("disabled", Boolean, nullable=False, default=False),  # switched off at run time
+    Column("disabled", Boolean, nullable=False, server_default=false()),  # switched off at run time
     _text("execution_id"),  # lock: the execution it started
     _text("backfill"),  # JSON
     _text("key"),  # webhook: not the secret itself but sha256 of the rendered key, if static
@@ -149,17 +150,17 @@ executions = Table(
     _text("flow_id", nullable=False),
     Column("revision", Integer, nullable=False),
     _text("state", nullable=False),
-    Column("version", Integer, nullable=False, default=0),
-    Column("folded", Integer, nullable=False, default=0),
-    Column("sequence", Integer, nullable=False, default=0),
-    Column("next_event", Integer, nullable=False, default=1),  # number of the next event
-    Column("next_wake", Integer, nullable=False, default=1),
+    Column("version", Integer, nullable=False, server_default="0"),
+    Column("folded", Integer, nullable=False, server_default="0"),
+    Column("sequence", Integer, nullable=False, server_default="0"),
+    Column("next_event", Integer, nullable=False, server_default="1"),  # number of the next event
+    Column("next_wake", Integer, nullable=False, server_default="1"),
     _text("history", nullable=False),  # [[state, micros], …]
-    _text("labels", nullable=False, default="[]"),
-    _text("inputs", nullable=False, default="{}"),
-    _text("variables", nullable=False, default="{}"),
+    _text("labels", nullable=False, server_default="[]"),
+    _text("inputs", nullable=False, server_default="{}"),
+    _text("variables", nullable=False, server_default="{}"),
     _text("outputs"),
-    _text("trigger"),  # JSON {id, type, variables}
+    _text("trigger"),  # JSON [id, type, variables]
     _text("trigger_id"),
     _text("trigger_type"),
     _text(
@@ -168,18 +169,18 @@ executions = Table(
     _text("upstream_task_run_id"),  # waiting Subflow
     _text("parent_id"),
     _text("original_id"),
-    Column("attempt_number", Integer, nullable=False, default=1),
+    Column("attempt_number", Integer, nullable=False, server_default="1"),
     _moment("original_created_at"),
     _moment("schedule_at"),
-    _text("kind", nullable=False, default="NORMAL"),
+    _text("kind", nullable=False, server_default="NORMAL"),
     _text("source_name"),
     _text("commit"),
-    _text("scope", nullable=False, default="{}"),
-    _text("deferred", nullable=False, default="[]"),
-    Column("fully_ended", Boolean, nullable=False, default=False),
-    Column("unfinished", Boolean, nullable=False, default=False),  # the last fold was cut
-    Column("holds_slot", Boolean, nullable=False, default=False),
-    _text("created_by", nullable=False, default=""),
+    _text("scope", nullable=False, server_default="{}"),
+    _text("deferred", nullable=False, server_default="[]"),
+    Column("fully_ended", Boolean, nullable=False, server_default=false()),
+    Column("unfinished", Boolean, nullable=False, server_default=false()),  # the last fold was cut
+    Column("holds_slot", Boolean, nullable=False, server_default=false()),
+    _text("created_by", nullable=False, server_default=""),
     _moment("created_at", nullable=False),
     _moment("started_at"),
     _moment("ended_at"),
@@ -243,7 +244,7 @@ task_runs = Table(
     _text("state", nullable=False),
     Column("live", Boolean, nullable=False),  # not terminal
     _text("history", nullable=False),
-    _text("attempts", nullable=False, default="[]"),
+    _text("attempts", nullable=False, server_default="[]"),
     _text("outputs"),
     _text("evaluated"),
     _text("scope"),
@@ -268,9 +269,9 @@ attempts = Table(
     _text("queue", nullable=False),
     _text("state", nullable=False),  # SUBMITTED | RUNNING | ENDED (its event is posted)
     _text("worker_id"),
-    Column("fence", Integer, nullable=False, default=0),  # grows with each claim
-    Column("losses", Integer, nullable=False, default=0),
-    Column("stopping", Boolean, nullable=False, default=False),
+    Column("fence", Integer, nullable=False, server_default="0"),  # grows with each claim
+    Column("losses", Integer, nullable=False, server_default="0"),
+    Column("stopping", Boolean, nullable=False, server_default=false()),
     _text("marker"),  # container:NAME, pgid:N@HOST
     _moment("created_at", nullable=False),
     _moment("started_at"),
@@ -340,7 +341,7 @@ metrics = Table(
     _text("name", nullable=False),
     _text("kind", nullable=False),
     Column("value", Float, nullable=False),
-    _text("tags", nullable=False, default="{}"),
+    _text("tags", nullable=False, server_default="{}"),
     _moment("at", nullable=False),
     PrimaryKeyConstraint("execution_id", "task_run_id", "attempt", "number"),
 )
@@ -357,7 +358,7 @@ workers = Table(
     Column("slots", Integer, nullable=False),
     _moment("started_at", nullable=False),
     _moment("lease_until", nullable=False),  # the database's clock
-    Column("draining", Boolean, nullable=False, default=False),
+    Column("draining", Boolean, nullable=False, server_default=false()),
 )
 
 duties = Table(
@@ -390,7 +391,7 @@ audit = Table(
     _text("principal", nullable=False),
     _text("action", nullable=False),
     _text("subject", nullable=False),
-    _text("details", nullable=False, default="{}"),
+    _text("details", nullable=False, server_default="{}"),
 )
 Index("audit_by_subject", audit.c.subject, audit.c.id)
 
@@ -405,16 +406,18 @@ sources = Table(
     _text("head"),  # commit applied last
     _text("remote_head"),  # as seen by the last poll
     _text("tree"),  # id of the files tree of head
-    _text("refs", nullable=False, default="{}"),  # ref → commit seen last, for commit triggers
+    _text(
+        "refs", nullable=False, server_default="{}"
+    ),  # ref → commit seen last, for commit triggers
     _text("fingerprint"),  # of what decides how head was read: settings, version
     _text("state", nullable=False),  # NEW | SYNCED | SYNCING | UNREACHABLE | EMPTY | FAILED
     _text("error"),
-    Column("failures", Integer, nullable=False, default=0),
+    Column("failures", Integer, nullable=False, server_default="0"),
     _moment("polled_at"),
     _moment("next_poll_at"),
     _moment("synced_at"),
     _moment("hurried_at"),  # a push event asks for a poll now
-    Column("version", Integer, nullable=False, default=0),
+    Column("version", Integer, nullable=False, server_default="0"),
 )
 
 sync_runs = Table(
@@ -443,6 +446,8 @@ commits = Table(
     _moment("at", nullable=False),
     PrimaryKeyConstraint("source", "sha"),
 )
+Index("commits_by_time", commits.c.source, commits.c.at)
+Index("commits_by_sha", commits.c.sha)
 
 source_problems = Table(
     "source_problems",
@@ -461,6 +466,7 @@ source_problems = Table(
     _moment("at", nullable=False),
     PrimaryKeyConstraint("source", "path", "number"),
 )
+Index("source_problems_by_flow", source_problems.c.namespace, source_problems.c.flow_id)
 
 # A tree of namespace files, shared by all commits that have it: id = digest of its entries.
 file_trees = Table(
@@ -491,7 +497,7 @@ namespace_files = Table(
     _text("path", nullable=False),
     _text("uri", nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("version", Integer, nullable=False, default=1),
+    Column("version", Integer, nullable=False, server_default="1"),
     _moment("created_at", nullable=False),
     _moment("updated_at", nullable=False),
     PrimaryKeyConstraint("namespace", "path"),
@@ -524,8 +530,8 @@ log_lines = Table(
     Column(
         "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
     ),
-    _text("execution_id"),
-    _text("task_run_id"),
+    _text("execution_id"),  # null: lines of a trigger
+    _text("task_run_id", nullable=False),  # '': lines of the execution itself
     Column("attempt", Integer, nullable=False),
     Column("number", Integer, nullable=False),
     Column("level", Integer, nullable=False),  # rank
@@ -545,6 +551,7 @@ Index(
     unique=True,
 )
 Index("log_lines_by_time", log_lines.c.at, log_lines.c.id)
+Index("log_lines_by_execution_time", log_lines.c.execution_id, log_lines.c.at, log_lines.c.id)
 Index("log_lines_by_flow", log_lines.c.namespace, log_lines.c.flow_id, log_lines.c.at)
 
 __all__ = ["LOGS", "STATE"]

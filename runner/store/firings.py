@@ -1,0 +1,32 @@
+"""Unique keys of everything that may start at most one execution."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from runner.clock import to_micros
+from runner.store.sql import Connection
+
+_CLAIM = (
+    "INSERT INTO firings (key, execution_id, created_at) VALUES (?, ?, now_micros()) "
+    "ON CONFLICT (key) DO NOTHING"
+)
+
+
+class Firings:
+    """The accessor."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._sql = connection
+
+    def claim(self, key: str, execution_id: str) -> str | None:
+        """Take a key: None if it was free, else the execution that has it."""
+        if self._sql.execute(_CLAIM, (key, execution_id)).rowcount == 1:
+            return None
+        row = self._sql.execute("SELECT execution_id FROM firings WHERE key = ?", (key,)).fetchone()
+        return str(row[0])
+
+    def purge(self, older_than: datetime) -> int:
+        """Forget keys taken before that moment; returns how many."""
+        sql = "DELETE FROM firings WHERE created_at < ?"
+        return self._sql.execute(sql, (to_micros(older_than),)).rowcount

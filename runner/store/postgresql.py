@@ -1,0 +1,198 @@
+"""PostgreSQL through psycopg: a pool, statements prepared by the server, READ COMMITTED for writing.
+
+Connections are in autocommit mode and transactions begun by statement, so that the modes are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from threading import Lock
+from types import TracebackType
+from typing import Any
+
+from runner.errors import Conflict, HeadraceError, Unavailable
+from runner.store.sql import DatabaseVersionWrong
+
+try:
+    import psycopg
+    from psycopg.adapt import AdaptersMap
+    from psycopg.types.numeric import Int8BinaryDumper
+    from psycopg_pool import ConnectionPool, PoolTimeout
+except ImportError as exc:
+    raise HeadraceError(
+        "PostgreSQL needs psycopg, which is not installed: pip install 'headrace[postgres]'"
+    ) from exc
+
+_WAIT_SECONDS = 30.0
+_CONNECTIONS = 12
+_PREPARE_AFTER = 3
+_NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+@lru_cache(maxsize=2_000)
+def numbered(sql: str) -> str:
+    """Return a statement with ``?`` as PostgreSQL wants it: ``$1``, ``$2`` …"""
+    first, *rest = sql.replace("now_micros()", _NOW).split("?")
+    return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
+
+
+class PostgresqlConnection:
+    """A connection of ours; outside of a transaction it refuses to work."""
+
+    for_update = " FOR UPDATE"
+    skip_locked = " FOR UPDATE SKIP LOCKED"
+
+    def __init__(self, raw: psycopg.Connection[Any]) -> None:
+        self.raw = raw
+        self.is_open = False
+        self.transaction: Any = None
+
+    def execute(self, sql: str, values: Sequence[Any] = (), /) -> psycopg.Cursor[Any]:
+        """Run one statement."""
+        return self._cursor().execute(numbered(sql), values)
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> None:
+        """Run one statement for each row, all sent at once."""
+        rows = list(rows)
+        if len(rows) == 1:
+            self._cursor().execute(numbered(sql), rows[0])
+        else:
+            self._cursor().executemany(numbered(sql), rows)
+
+    def _cursor(self) -> psycopg.Cursor[Any]:
+        if not self.is_open:
+            raise RuntimeError("the transaction is over: its tx cannot be used any more")
+        return self.raw.cursor()
+
+
+class PostgresqlDatabase:
+    """A pool of connections, opened when first needed."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._forgotten: list[Any] = []
+        self._reset()
+
+    def _reset(self) -> None:
+        self._pool: ConnectionPool[psycopg.Connection[Any]] | None = None
+        self._opening = Lock()
+        self._ours: dict[int, PostgresqlConnection] = {}
+
+    def writing(self) -> _Block:
+        """Return the block of one write transaction."""
+        return _Block(self, "BEGIN")
+
+    def reading(self) -> _Block:
+        """Return the block of one read-only view."""
+        return _Block(self, _READ)
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._pool is not None:
+            self._pool.close()
+        self._reset()
+
+    def forget(self) -> None:
+        """Drop all connections without closing them: they belong to the parent process."""
+        self._forgotten += [self._pool, self._ours]
+        self._reset()
+
+    def take(self) -> PostgresqlConnection:
+        """Return a connection. Raises Unavailable."""
+        try:
+            raw = (self._pool or self._open()).getconn()
+        except (PoolTimeout, psycopg.OperationalError) as exc:
+            raise Unavailable(f"PostgreSQL does not answer: {exc}") from exc
+        ours = self._ours.get(id(raw))
+        if ours is None or ours.raw is not raw:
+            ours = self._ours[id(raw)] = PostgresqlConnection(raw)
+        return ours
+
+    def give(self, connection: PostgresqlConnection) -> None:
+        """Take a connection back."""
+        if connection.raw.closed:
+            self._ours.pop(id(connection.raw), None)
+        if self._pool is not None:
+            self._pool.putconn(connection.raw)
+
+    def _open(self) -> ConnectionPool[psycopg.Connection[Any]]:
+        with self._opening:
+            if self._pool is None:
+                self._pool = ConnectionPool(
+                    self._url,
+                    min_size=1,
+                    max_size=_CONNECTIONS,
+                    timeout=_WAIT_SECONDS,
+                    kwargs={"autocommit": True, "prepare_threshold": _PREPARE_AFTER},
+                    configure=_configure,
+                    open=True,
+                )
+            return self._pool
+
+
+def _configure(connection: psycopg.Connection[Any]) -> None:
+    """Make all integers eight bytes: one prepared statement for all values."""
+    connection.cursor_factory = psycopg.RawCursor
+    adapters: AdaptersMap = connection.adapters
+    adapters.register_dumper(int, Int8BinaryDumper)
+
+
+class _Block:
+    def __init__(self, database: PostgresqlDatabase, statement: str) -> None:
+        self._database = database
+        self._statement = statement
+
+    def __enter__(self) -> PostgresqlConnection:
+        self._connection = connection = self._database.take()
+        try:
+            connection.raw.execute(self._statement)
+        except BaseException as exc:
+            self._database.give(connection)
+            raise translated(exc) from exc
+        connection.is_open = True
+        return connection
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        connection = self._connection
+        connection.is_open = False
+        try:
+            if not connection.raw.closed:
+                connection.raw.execute("COMMIT" if exc is None else "ROLLBACK")
+        except psycopg.Error as failure:
+            raise translated(exc or failure) from failure
+        finally:
+            self._database.give(connection)
+        if isinstance(exc, psycopg.Error):
+            raise translated(exc) from exc
+
+
+def translated(exc: BaseException) -> BaseException:
+    """Return our error for one of PostgreSQL's, or the same where it tells of a mistake of ours."""
+    if isinstance(exc, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure):
+        return Conflict(f"another transaction was faster: {exc}")
+    if isinstance(exc, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
+        return HeadraceError(
+            f"the database is not of this version ({exc}): run `headrace db upgrade`"
+        )
+    if isinstance(exc, psycopg.OperationalError):
+        return Unavailable(f"PostgreSQL does not answer: {exc}")
+    return exc
+
+
+def stored_version(url: str) -> str | None:
+    """Return the revision of the tables, or None where there are none. Raises Unavailable."""
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except psycopg.errors.UndefinedTable:
+        return None
+    except psycopg.OperationalError as failure:
+        raise Unavailable(f"PostgreSQL does not answer: {failure}") from failure
+    return None if row is None else str(row[0])
