@@ -1,9 +1,11 @@
 """Every type that Headrace brings is documented, tested and cheap to import."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,15 +43,19 @@ def test_a_type_names_an_extra_that_exists(cls):
 
 
 @every_type
-def test_a_family_has_tests(cls):
-    family = cls.__module__.split(".")[-1].strip("_")
-    package = "plugins" if cls.__module__.startswith("runner.") else "tasks"
-    tests = [
-        *ROOT.glob(f"tests/unit/{package}/test_{family}*.py"),
-        *ROOT.glob(f"tests/unit/**/test_{family}*.py"),
-    ]
+def test_a_type_is_used_in_a_test(cls):
+    name = type_name(cls)
+    short = re.escape(name.removeprefix("io.kestra.plugin."))
+    used = re.compile(rf"{short}\b|import .*\b{cls.__name__}\b|\b{cls.__name__}\(")
 
-    assert tests
+    assert any(used.search(text) for text in texts_of_tests())
+
+
+@cache
+def texts_of_tests():
+    levels = ("unit", "contracts", "conformance", "scenarios", "integration", "e2e")
+    paths = (path for level in levels for path in (ROOT / "tests" / level).rglob("*.*"))
+    return [path.read_text() for path in paths if path.suffix in (".py", ".yaml")]
 
 
 def test_importing_all_types_loads_nothing_heavy():

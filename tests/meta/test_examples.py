@@ -1,0 +1,49 @@
+"""What the documentation shows can be run: every flow in it is valid."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from runner.model.parser import parse_flow
+from runner.registry import load
+
+ROOT = Path(__file__).parents[2]
+
+_BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def flows():
+    """Yield each flow of a page or of examples/: a name and its text."""
+    listed = subprocess.run(
+        ["git", "ls-files", "*.md"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    for name in listed.stdout.split():
+        for number, text in enumerate(_BLOCK.findall((ROOT / name).read_text())):
+            if re.search(r"^id: ", text, re.MULTILINE) and re.search(
+                r"^tasks:", text, re.MULTILINE
+            ):
+                yield pytest.param(text, id=f"{name}#{number}")
+    for path in sorted((ROOT / "examples").rglob("_flows/**/*.yaml")):
+        yield pytest.param(path.read_text(), id=path.relative_to(ROOT).as_posix())
+
+
+def test_every_block_of_yaml_can_be_read():
+    for page in ROOT.glob("docs/**/*.md"):
+        for text in _BLOCK.findall(page.read_text()):
+            yaml.safe_load(text)
+
+
+@pytest.fixture(scope="module")
+def registry():
+    return load()
+
+
+@pytest.mark.parametrize("text", list(flows()))
+def test_a_flow_that_is_shown_is_valid(registry, text):
+    parsed = parse_flow(text, registry, default_namespace="company.team")
+
+    assert [(p.line, p.message) for p in parsed.problems] == []
+    assert parsed.flow is not None
