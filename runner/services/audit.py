@@ -12,7 +12,7 @@ from runner.store.base import AuditRow, Page, Tx
 def record(
     runtime: Runtime, tx: Tx, by: Principal, action: str, subject: str, **details: Any
 ) -> None:
-    """Write the row of a change into its transaction. What the system does itself is not recorded."""
+    """Write the row of a change into its transaction; the system's own are not recorded."""
     if by.kind != "system":
         tx.audit.add(AuditRow(runtime.clock.now(), by.name, action, subject, details))
 

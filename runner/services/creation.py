@@ -1,8 +1,8 @@
 """Many creations in one commit.
 
-SQLite has one writer at a time and its lock is not fair: a busy committer starves the workers. So web
-creations may pass one thread that commits what waits together (`AT_ONCE`), sends the wake-ups in one
-pipeline, and then rests for as long as the commit took.
+SQLite has one writer at a time and its lock is not fair: a busy committer starves the workers. So
+web creations may pass one thread that commits what waits together (`AT_ONCE`), sends the wake-ups
+in one pipeline, and then rests for as long as the commit took.
 """
 
 from __future__ import annotations
@@ -52,8 +52,10 @@ class DirectCreator:
 
 
 class GroupCreator:
-    """One thread commits what waits together. The thread starts with the first creation (so: after a
-    fork) and ends with `close` or the process."""
+    """One thread commits what waits together.
+
+    It starts with the first creation (so: after a fork) and ends with `close` or the process.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime

@@ -279,8 +279,8 @@ class Executions:
     ) -> Execution:
         """Start a new execution from an old one; from a task run on, what came before is kept.
 
-        *revision* is a number or ``latest``; absent: the one it ran with. *inputs* start it anew from
-        the beginning with other inputs.
+        *revision* is a number or ``latest``; absent: the one it ran with. *inputs* start it anew
+        from the beginning with other inputs.
 
         Raises:
             NotFound: no such execution, revision or task run. Refused: the task is not there (any
@@ -424,7 +424,7 @@ class Executions:
         return self._runtime.flows.get(tx, old.namespace, old.flow_id, int(number))
 
     def _add_copy(self, tx: Tx, old: Execution, new: Restart, by: Principal) -> Any:
-        """Write a new execution made from an old one; another revision is pinned to today's head."""
+        """Write a new execution made from an old one; another revision has today's commit."""
         head = new.execution
         if head.revision != old.revision:
             row = tx.flows.find(old.namespace, old.flow_id)

@@ -1,4 +1,4 @@
-"""Namespace files (rest-api §16.2): those that Git owns are read here, the API's own also written."""
+"""Namespace files (rest-api §16.2): those of Git are read here, the API's own also written."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Files:
         for each in gone:
             self._runtime.storage.delete(each.stored_at)
 
-    def _below(self, namespace: str, path: str) -> list[NamespaceFile]:
+    def _below(self, namespace: str, path: str) -> Sequence[NamespaceFile]:
         folder = f"{path}/" if path else ""
         return [
             each

@@ -76,7 +76,6 @@ def create_failed(
     row: FlowRow,
     beginning: Beginning,
     *,
-    message: str,
     by: Principal,
     key: str | None = None,
 ) -> Creation:
