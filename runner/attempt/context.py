@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -132,8 +131,6 @@ class AttemptContext:
         Raises:
             TaskStopped: the attempt is somebody else's by now.
         """
-        if marker.startswith("pgid:"):
-            marker = f"{marker}@{socket.gethostname()}"
         claimed = self._claimed
         with self._runtime.store.begin() as tx:
             is_ours = tx.attempts.mark(claimed.task_run_id, claimed.attempt, claimed.fence, marker)

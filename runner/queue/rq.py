@@ -67,6 +67,14 @@ while true do
 end
 """
 
+# Moves one id from a hand back to the front of its queue.
+_PUT_BACK = """
+local origin = redis.call('HGET', 'rq:job:' .. ARGV[1], 'origin')
+if redis.call('LREM', KEYS[1], 1, ARGV[1]) > 0 and origin then
+  redis.call('LPUSH', 'rq:queue:' .. origin, ARGV[1])
+end
+"""
+
 
 def connect(url: str) -> redis.Redis:
     """Return a client of *url*; it connects when it is used."""
@@ -91,6 +99,11 @@ class RqQueue:
         self._redis = client
         self._send: Any = client.register_script(_SEND)
         self._give_back: Any = client.register_script(_GIVE_BACK)
+
+    @classmethod
+    def from_url(cls, url: str) -> RqQueue:
+        """Return the queue in the Redis of *url*."""
+        return cls(connect(url))
 
     def send(self, wakes: Sequence[Wake]) -> None:
         """Make an RQ job of each; a job is there as a whole or not at all."""
@@ -152,6 +165,7 @@ class Hand:
         self._command: Any = client.execute_command
         self._take: Any = client.register_script(_TAKE)
         self._done: Any = client.register_script(_DONE)
+        self._put_back: Any = client.register_script(_PUT_BACK)
 
     def open(self) -> None:
         """Let the sweep know of this hand (again, after Redis has lost everything)."""
@@ -185,6 +199,6 @@ class Hand:
         """Forget jobs: their hashes and their place in the hand."""
         self._done([self._key], job_ids)
 
-    def close(self) -> None:
-        """The hand is empty and its worker leaves."""
-        self._redis.srem(keys.HANDS, self._worker_id)
+    def put_back(self, job_id: str) -> None:
+        """Leave a job to somebody else: it is the next one of its queue again."""
+        self._put_back([self._key], [job_id])

@@ -1,0 +1,66 @@
+"""Removing what dead workers left behind: processes at the start, containers ever after."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+
+import structlog
+
+from runner.errors import HeadraceError
+from runner.runtime import Runtime
+from runner.taskrunners import engines
+from runner.taskrunners.base import TASK_RUN_LABEL
+from runner.taskrunners.leftovers import cleanup
+
+log = structlog.get_logger(__name__)
+
+_SEQUENCE_CHARS = 5  # a task run's id is its execution's and these
+
+
+def reap_dead(runtime: Runtime) -> int:
+    """End the processes of attempts whose workers on this host are dead; returns how many."""
+    with runtime.store.read() as tx:
+        dead = [row for row in tx.workers.dead() if row.host == socket.gethostname()]
+        markers = [
+            attempt.marker
+            for row in dead
+            for attempt in tx.attempts.of_worker(row.id)
+            if attempt.marker is not None and attempt.marker.startswith("process:")
+        ]
+    return sum(_cleaned(marker) for marker in markers)
+
+
+def reap_containers(runtime: Runtime) -> None:
+    """Remove containers of our executions that no attempt owns any more."""
+    if runtime.default_task_runner != "docker" and not engines.answers(
+        runtime.settings.docker.host
+    ):
+        return
+    try:
+        api = engines.client(runtime.settings.docker.host)
+        removed = engines.reap(api, lambda labels: is_owned(runtime, labels))
+    except HeadraceError as exc:
+        log.warning("cannot look for containers", action="reap", reason=exc.message)
+        return
+    if removed:
+        log.info("removed containers that nobody owns", action="reap", containers=removed)
+
+
+def is_owned(runtime: Runtime, labels: Mapping[str, str]) -> bool:
+    """Say whether to leave a container alone: an attempt owns it, or it is none of ours."""
+    task_run_id = labels.get(TASK_RUN_LABEL, "")
+    execution_id = task_run_id[:-_SEQUENCE_CHARS]
+    with runtime.store.read() as tx:
+        if not execution_id or tx.executions.find(execution_id) is None:
+            return True
+        rows = tx.attempts.of_execution(execution_id)
+    return any(row.task_run_id == task_run_id and row.state != "ENDED" for row in rows)
+
+
+def _cleaned(marker: str) -> bool:
+    try:
+        return cleanup(marker)
+    except HeadraceError as exc:
+        log.warning("cannot remove a leftover", action="reap", marker=marker, reason=exc.message)
+        return False
