@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 
+from gitsync.firing import PushFiring, Start, Started
 from gitsync.plan import Act, FilesChange, FlowChange, Plan, Refusal
 from gitsync.repo import Commit
-from gitsync.triggers import Push
 from runner.clock import EPOCH
 from runner.errors import Conflict
 from runner.model.flow import Flow
@@ -37,12 +36,6 @@ Arm = Callable[[Tx, Flow], None]
 """Brings the rows of a flow's triggers in line with its text; nothing of the past is caught up."""
 
 
-class Fire(Protocol):
-    """Starts what a push starts, in the transaction that is handed in; sends nothing yet."""
-
-    def __call__(self, tx: Tx, pushes: Sequence[Push]) -> Sequence[object]: ...
-
-
 @dataclass(frozen=True)
 class Snapshot:
     """A commit to remember, with its manifest of namespace files as a difference from *base*."""
@@ -59,11 +52,13 @@ class Change:
     row: SourceRow
     plan: Plan | None = None
     snapshots: tuple[Snapshot, ...] = ()
-    pushes: tuple[Push, ...] = ()
+    starts: Sequence[Start] = ()
     took_ms: int = 0
 
 
-def apply(tx: Tx, change: Change, *, arm: Arm, fire: Fire, now: datetime) -> Sequence[object]:
+def apply(
+    tx: Tx, change: Change, *, arm: Arm, firing: PushFiring, now: datetime
+) -> Sequence[Started]:
     """Write a change and return what was started (to send after the commit).
 
     Raises:
@@ -75,7 +70,7 @@ def apply(tx: Tx, change: Change, *, arm: Arm, fire: Fire, now: datetime) -> Seq
         _write_plan(tx, change.plan, change, arm, now)
     for snapshot in change.snapshots:
         _write_snapshot(tx, change.row.name, snapshot)
-    return fire(tx, change.pushes)
+    return firing.start(tx, change.starts)
 
 
 def _write_plan(tx: Tx, plan: Plan, change: Change, arm: Arm, now: datetime) -> None:

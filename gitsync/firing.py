@@ -1,103 +1,165 @@
-"""Starting what a push starts: one execution of each (flow, trigger, ref, new commit)."""
+"""Starting what a push starts: one execution of each (flow, trigger, ref, new commit).
+
+Conditions and inputs are rendered before the transaction (`prepare`): expressions may read keys and
+files. Inside of it (`start`) rows are written, and nothing else.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from gitsync.plan import Key
 from gitsync.triggers import TYPE, Push, commit_trigger, fires, variables
+from runner import ids
 from runner.engine.creation import Beginning
 from runner.errors import HeadraceError, NotFound
+from runner.expressions import Context, render, render_value
 from runner.model.execution import StartedBy
 from runner.model.flow import Flow, Trigger
 from runner.model.problems import FlowInvalid
 from runner.runtime import Runtime
-from runner.services.firing import Creation, create
+from runner.runtime.context import nested_labels
+from runner.runtime.world import FlowWorld
+from runner.services.conditions import hold
+from runner.services.firing import Creation, create, create_failed, failure_line, send
+from runner.services.inputs import Inputs
 from runner.services.principal import SYSTEM
-from runner.store.base import FlowRow, SourceRow, Tx
+from runner.store.base import Tx
 
 log = structlog.get_logger(__name__)
 
-Resolve = Callable[[Flow, Trigger, Mapping[str, Any]], Mapping[str, Any]]
-"""(flow, trigger, trigger variables) → the execution's inputs. Raises InputInvalid."""
-Allow = Callable[[Flow, Trigger, Mapping[str, Any]], bool]
-"""Whether a trigger's conditions hold."""
+
+@dataclass(frozen=True)
+class Start:
+    """An execution to make. *error*: why it is born FAILED (its trigger could not be evaluated)."""
+
+    flow: Flow
+    trigger: Trigger
+    beginning: Beginning
+    key: str
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Started:
+    """A new execution, and why it was born FAILED if it was."""
+
+    creation: Creation
+    error: str | None = None
 
 
 class PushFiring:
     """Looks at the Commit triggers of a source's flows for each push."""
 
-    def __init__(self, runtime: Runtime, resolve: Resolve, allow: Allow) -> None:
+    def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._resolve = resolve
-        self._allow = allow
+        self._inputs = Inputs(runtime)
 
-    def __call__(self, tx: Tx, pushes: Sequence[Push]) -> Sequence[Creation]:
-        """Start what the pushes start, in this transaction; the wake-ups are sent after it."""
-        return [creation for push in pushes for creation in self._of_push(tx, push)]
+    def prepare(
+        self, pushes: Sequence[Push], flows: Sequence[Flow], tracked: str
+    ) -> Sequence[Start]:
+        """Return what the pushes start of *flows*; *tracked* is the ref that the source follows."""
+        return [
+            start
+            for push in pushes
+            for flow in flows
+            for trigger in flow.triggers
+            if (commit := commit_trigger(trigger)) is not None and fires(commit, push, tracked)
+            for start in self._prepare(push, flow, trigger)
+        ]
 
-    def _of_push(self, tx: Tx, push: Push) -> Iterator[Creation]:
-        source = tx.sources.get(push.source)
-        for row, flow in active_flows(self._runtime, tx, (f"git:{push.source}",)):
-            for trigger in flow.triggers:
-                if self._fires(tx, push, source, flow, trigger):
-                    yield from self._start(tx, push, row, flow, trigger)
+    def start(self, tx: Tx, starts: Sequence[Start]) -> Sequence[Started]:
+        """Write the executions; those that a push started before are left out."""
+        made = ((self._start(tx, start), start.error) for start in starts)
+        return [
+            Started(creation, error)
+            for creation, error in made
+            if creation is not None and creation.is_new
+        ]
 
-    def _fires(self, tx: Tx, push: Push, source: SourceRow, flow: Flow, trigger: Trigger) -> bool:
-        commit = commit_trigger(trigger)
-        if commit is None or not fires(commit, push, f"refs/heads/{source.branch}"):
-            return False
-        state = tx.triggers.find(flow.namespace, flow.id, trigger.id)
-        return state is None or not state.disabled
+    def send(self, started: Sequence[Started]) -> None:
+        """Wake workers, after the commit; say in their logs why some were born FAILED."""
+        send(self._runtime, [each.creation for each in started])
+        lines = [
+            failure_line(each.creation.execution, self._runtime.mask.apply(each.error))
+            for each in started
+            if each.error is not None
+        ]
+        if lines:
+            self._runtime.store.logs.write(lines)
 
-    def _start(
-        self, tx: Tx, push: Push, row: FlowRow, flow: Flow, trigger: Trigger
-    ) -> Iterator[Creation]:
-        """Start one; what is wrong with its inputs is said aloud and stops no other one."""
+    def active_flows(self, tx: Tx, owner: str) -> Iterator[Flow]:
+        """Yield the active flows of an owner that have a Commit trigger."""
+        names = {(row.namespace, row.flow_id): None for row in tx.triggers.of_type(TYPE)}
+        for name in names:
+            row = tx.flows.find(*name)
+            if row is None or not row.is_active or row.owner != owner:
+                continue
+            try:
+                yield self._runtime.flows.get(tx, *name, row.revision)
+            except (FlowInvalid, NotFound) as exc:
+                log.warning(
+                    "a flow cannot be read", action="flow_invalid", flow=name, error=exc.message
+                )
+
+    def _prepare(self, push: Push, flow: Flow, trigger: Trigger) -> Iterable[Start]:
         said = variables(push)
+        started_by = StartedBy(trigger.id, TYPE, said)
+        key = push.key(flow.namespace, flow.id, trigger.id)
         try:
-            if not self._allow(flow, trigger, said):
-                return
-            beginning = Beginning(
-                inputs=self._resolve(flow, trigger, said),
-                labels=trigger.labels,
-                trigger=StartedBy(trigger.id, TYPE, said),
-                origin="trigger",
-                commit=push.after,
-            )
-            key = push.key(flow.namespace, flow.id, trigger.id)
-            creation = create(self._runtime, tx, flow, row, beginning, by=SYSTEM, key=key)
+            beginning = self._beginning(push, flow, trigger, started_by)
         except HeadraceError as exc:
-            log.error(
-                "a push could not start a flow",
-                action="commit_trigger_failed",
-                namespace=flow.namespace,
-                flow_id=flow.id,
-                trigger_id=trigger.id,
-                commit=push.after,
-                error=exc.message,
-            )
-            return
-        if creation.is_new:
-            yield creation
+            failed = Beginning(trigger=started_by, origin="trigger", commit=push.after)
+            return [Start(flow, trigger, failed, key, exc.message)]
+        return [] if beginning is None else [Start(flow, trigger, beginning, key)]
 
+    def _beginning(
+        self, push: Push, flow: Flow, trigger: Trigger, started_by: StartedBy
+    ) -> Beginning | None:
+        """Return what the execution begins with; None if a condition does not hold."""
+        context = self._context(flow, started_by.variables)
+        if trigger.conditions and not hold(self._runtime, trigger.conditions, context):
+            return None
+        execution_id = ids.new()
+        given: Any = render_value(dict(trigger.inputs), context, typed=True)
+        return Beginning(
+            inputs=self._inputs.resolve(flow, given, execution_id=execution_id),
+            labels=tuple((key, str(render(text, context))) for key, text in trigger.labels),
+            trigger=started_by,
+            origin="trigger",
+            commit=push.after,
+            execution_id=execution_id,
+        )
 
-def active_flows(runtime: Runtime, tx: Tx, owners: Iterable[str]) -> Iterator[tuple[FlowRow, Flow]]:
-    """Yield the active flows of owners that have a Commit trigger."""
-    wanted = frozenset(owners)
-    seen: set[Key] = set()
-    for state in tx.triggers.of_type(TYPE):
-        key = (state.namespace, state.flow_id)
-        if key in seen:
-            continue
-        seen.add(key)
-        row = tx.flows.find(*key)
-        if row is None or not row.is_active or row.owner not in wanted:
-            continue
-        try:
-            yield row, runtime.flows.get(tx, *key, row.revision)
-        except (FlowInvalid, NotFound) as exc:
-            log.warning("a flow cannot be read", action="flow_invalid", flow=key, error=exc.message)
+    def _context(self, flow: Flow, said: Mapping[str, Any]) -> Context:
+        about = {
+            **self._runtime.shared_variables,
+            "flow": {"id": flow.id, "namespace": flow.namespace, "revision": flow.revision},
+            "labels": nested_labels(flow.labels),
+            "vars": flow.variables,
+            "trigger": said,
+        }
+        return Context(about, FlowWorld(self._runtime, flow.namespace))
+
+    def _start(self, tx: Tx, start: Start) -> Creation | None:
+        flow, trigger = start.flow, start.trigger
+        row = tx.flows.get(flow.namespace, flow.id)
+        state = tx.triggers.find(flow.namespace, flow.id, trigger.id)
+        if not row.is_active or (state is not None and state.disabled):
+            return None
+        if start.error is None:
+            return create(self._runtime, tx, flow, row, start.beginning, by=SYSTEM, key=start.key)
+        log.warning(
+            "a Commit trigger could not be evaluated",
+            action="commit_trigger_failed",
+            namespace=flow.namespace,
+            flow_id=flow.id,
+            trigger_id=trigger.id,
+            error=self._runtime.mask.apply(start.error),
+        )
+        return create_failed(
+            self._runtime, tx, flow, row, start.beginning, by=SYSTEM, key=start.key
+        )

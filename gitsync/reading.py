@@ -1,4 +1,4 @@
-"""What was read from the files of a commit: texts, parsed flows, sizes. Pure: a parser is handed in."""
+"""What was read from a commit: texts, parsed flows, sizes. Pure: a parser is handed in."""
 
 from __future__ import annotations
 

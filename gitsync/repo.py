@@ -20,7 +20,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,10 +42,11 @@ LOCAL_TIMEOUT = timedelta(minutes=2)
 _PINS = "refs/headrace/commits/"
 _LOOSE_PINS = 200  # more than this: pack refs and loose objects
 _CHUNK = 1 << 16
-_KEPT = frozenset(
-    """PATH HOME USER LOGNAME LANG TMPDIR TZ SSH_AUTH_SOCK LD_LIBRARY_PATH SSL_CERT_FILE SSL_CERT_DIR
-    http_proxy https_proxy no_proxy all_proxy HTTPS_PROXY NO_PROXY ALL_PROXY""".split()  # noqa: SIM905
-)
+_KEPT = frozenset({"PATH", "HOME", "USER", "LOGNAME", "LANG", "TMPDIR", "TZ", "SSH_AUTH_SOCK"}) | {
+    *("LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("http_proxy", "https_proxy", "no_proxy", "all_proxy"),
+    *("HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"),
+}
 # Git asks this for a user name and password; `credential.URL.helper` ties it to one host.
 _HELPER = (
     '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" '
@@ -94,6 +95,7 @@ class Access:
     ca: Path | None = None
     allow_local: bool = False
     timeout: timedelta = timedelta(seconds=60)
+    connect_timeout: timedelta = timedelta(seconds=15)
     check_host_key: bool = True
 
     @classmethod
@@ -142,7 +144,8 @@ class Access:
         return values
 
     def _ssh(self) -> list[str]:
-        options = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15"]
+        seconds = max(1, int(self.connect_timeout.total_seconds()))
+        options = ["ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={seconds}"]
         options += ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"]
         options += ["-o", f"StrictHostKeyChecking={'yes' if self.check_host_key else 'no'}"]
         if self.known_hosts:
@@ -354,11 +357,14 @@ class Mirror:
         self._runner = runner
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the mirror alone, among threads and processes of this machine."""
+    def locked(self, pause: Callable[[], None] | None = None) -> Iterator[None]:
+        """Hold the mirror alone, among threads and processes of this machine.
+
+        While another has it, *pause* is called again and again; it may raise to give up.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.with_name(self.path.name + ".lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            _lock(handle, pause)
             self._prepare()
             yield
 
@@ -374,12 +380,44 @@ class Mirror:
         )
         return parse_refs(out)
 
-    def fetch(self, commits: Iterable[str], *, timeout: timedelta | None = None) -> None:
+    def default_branch(self) -> str:
+        """Return the branch that the remote's HEAD names.
+
+        Raises:
+            GitFailed: it names none, as in an empty repository.
+        """
+        _, out = self._runner.run(
+            ["ls-remote", "--symref", "--end-of-options", self.access.url, "HEAD"],
+            cwd=self.path.parent,
+            timeout=min(self.access.timeout, timedelta(seconds=30)),
+            access=self.access,
+        )
+        found = re.search(rb"^ref: refs/heads/(\S+)\tHEAD$", out, re.MULTILINE)
+        if found is None:
+            raise GitFailed("the repository has no default branch: it is empty")
+        return found[1].decode("utf-8", "replace")
+
+    def find(self, prefix: str) -> str | None:
+        """Return the full id of the commit that begins with *prefix*, if exactly one here does."""
+        if not re.fullmatch(r"[0-9a-f]{4,64}", prefix):
+            return None
+        arguments = ["rev-parse", "--quiet", "--verify", "--end-of-options", f"{prefix}^{{commit}}"]
+        code, out = self._runner.run(arguments, cwd=self.path, ok=frozenset({0, 1, 128}))
+        return out.decode().split()[-1] if code == 0 else None
+
+    def fetch(
+        self,
+        commits: Iterable[str],
+        *,
+        timeout: timedelta | None = None,
+        depth: int | None = None,
+    ) -> None:
         """Bring commits here by their full ids and pin each; those that are here cost nothing."""
         missing = [sha for sha in map(checked_sha, commits) if not self._is_pinned(sha)]
         if not missing:
             return
         options = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-gc"]
+        options += [f"--depth={depth:d}"] if depth else []
         specs = [f"+{sha}:{_PINS}{sha}" for sha in missing]
         self._runner.run(
             [*options, "--end-of-options", self.access.url, *specs],
@@ -508,6 +546,17 @@ class Checkout:
 
     def _run(self, folder: Path, arguments: Sequence[str], access: Access | None = None) -> None:
         self._runner.run(arguments, cwd=folder, access=access, timeout=LOCAL_TIMEOUT * 5)
+
+
+def _lock(handle: IO[str], pause: Callable[[], None] | None) -> None:
+    while pause is not None:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pause()
+        else:
+            return
+    fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 def parse_refs(listing: bytes) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from importlib.metadata import version
@@ -17,8 +17,9 @@ from pathlib import Path
 import structlog
 
 from gitsync.addresses import AddressInvalid, branch_ref
-from gitsync.apply import Arm, Change, Fire, Snapshot, apply, problems_differ
+from gitsync.apply import Arm, Change, Snapshot, apply, problems_differ
 from gitsync.files import read_changed
+from gitsync.firing import PushFiring, Start, Started
 from gitsync.plan import Key, Known, Plan, Target, files_of, plan, to_read
 from gitsync.reading import Parse, ReadFlow, Reading
 from gitsync.repo import Access, GitFailed, GitRunner, Mirror
@@ -39,9 +40,6 @@ SHOWN_EVERY = timedelta(minutes=1)
 _FIRST_FETCH = 10  # times the source's time limit
 _MAX_BACKOFF = timedelta(minutes=5)
 
-FlowsOf = Callable[[Tx, Sequence[str]], Iterable[tuple[Key, Flow]]]
-"""(transaction, trigger types) → the flows of active rows that have such a trigger."""
-
 
 @dataclass(frozen=True)
 class World:
@@ -54,9 +52,7 @@ class World:
     runner: GitRunner
     parse: Parse
     arm: Arm
-    fire: Fire
-    send: Callable[[Sequence[object]], None]
-    flows_of: FlowsOf
+    firing: PushFiring
     flow_bytes: int = 3 * 1024 * 1024
 
 
@@ -242,13 +238,15 @@ class Poll:
             planned, snapshot = self._plan(mirror, found)
             if self.dry_run:
                 return Outcome(self.source.name, SYNCED, plan=planned)
-            pushes = self._pushes(mirror, found, planned)
+            flows = self._watching(planned) if not found.is_baseline else ()
+            pushes = self._pushes(mirror, found, flows)
             extra = [
                 self._snapshot(mirror, push, found, planned)
                 for push in pushes
                 if push.after != found.head
             ]
-        return self._apply(found, planned, (snapshot, *extra), pushes)
+        starts = self.world.firing.prepare(pushes, flows, self.ref)
+        return self._apply(found, planned, (snapshot, *extra), starts)
 
     def _fetch(self, mirror: Mirror, found: _Found, commits: Iterable[str]) -> None:
         factor = _FIRST_FETCH if found.row.head is None else 1
@@ -314,7 +312,7 @@ class Poll:
         found: _Found,
         planned: Plan,
         snapshots: tuple[Snapshot, ...],
-        pushes: tuple[Push, ...],
+        starts: Sequence[Start],
     ) -> Outcome:
         now = self.world.clock.now()
         is_news = (
@@ -326,12 +324,12 @@ class Poll:
             row=self._synced(found, planned, now),
             plan=planned if is_news else None,
             snapshots=snapshots,
-            pushes=pushes,
+            starts=starts,
             took_ms=int((time.monotonic() - self._began) * 1000),
         )
         with self.world.store.begin() as tx:
-            started = apply(tx, change, arm=self.world.arm, fire=self.world.fire, now=now)
-        self.world.send(started)
+            started = apply(tx, change, arm=self.world.arm, firing=self.world.firing, now=now)
+        self.world.firing.send(started)
         self._log(planned, started, is_news)
         return Outcome(self.source.name, SYNCED, None, planned, len(started), wrote=True)
 
@@ -353,7 +351,7 @@ class Poll:
             fingerprint=self.fingerprint,
         )
 
-    def _log(self, planned: Plan, started: Sequence[object], is_news: bool) -> None:
+    def _log(self, planned: Plan, started: Sequence[Started], is_news: bool) -> None:
         if is_news or started:
             log.info(
                 "a commit was applied",
@@ -366,26 +364,27 @@ class Poll:
 
     # ── pushes ───────────────────────────────────────────────────────────────────────────────────
 
-    def _pushes(self, mirror: Mirror, found: _Found, planned: Plan) -> tuple[Push, ...]:
-        """Return the refs that moved and that a Commit trigger watches."""
-        if found.is_baseline:
-            return ()
-        moved = [ref for ref, sha in found.refs.items() if found.row.refs.get(ref) != sha]
-        triggers = self._commit_triggers(planned) if moved else ()
-        wanted = [ref for ref in moved if any(watches(t, ref, self.ref) for t in triggers)]
-        return tuple(self._push(mirror, found, ref) for ref in sorted(wanted))
-
-    def _commit_triggers(self, planned: Plan) -> tuple[Commit, ...]:
-        """Return the Commit triggers of the source's flows as they will be after the plan."""
+    def _watching(self, planned: Plan) -> tuple[Flow, ...]:
+        """Return the source's flows with Commit triggers, as they will be after the plan."""
         with self.world.store.read() as tx:
             standing = [
                 flow
-                for key, flow in self.world.flows_of(tx, (f"git:{self.source.name}",))
-                if key not in planned.by_key
+                for flow in self.world.firing.active_flows(tx, planned.target.owner)
+                if (flow.namespace, flow.id) not in planned.by_key
             ]
-        coming = [change.flow for change in planned.flows if change.flow is not None]
-        found = (commit_trigger(t) for flow in (*standing, *coming) for t in flow.triggers)
-        return tuple(trigger for trigger in found if trigger is not None)
+        coming = [
+            replace(change.flow, revision=change.revision)
+            for change in planned.flows
+            if change.flow is not None and not change.flow.disabled
+        ]
+        return tuple(flow for flow in (*standing, *coming) if _commit_triggers(flow))
+
+    def _pushes(self, mirror: Mirror, found: _Found, flows: Sequence[Flow]) -> tuple[Push, ...]:
+        """Return the refs that moved and that a Commit trigger watches."""
+        triggers = [trigger for flow in flows for trigger in _commit_triggers(flow)]
+        moved = [ref for ref, sha in found.refs.items() if found.row.refs.get(ref) != sha]
+        wanted = [ref for ref in moved if any(watches(t, ref, self.ref) for t in triggers)]
+        return tuple(self._push(mirror, found, ref) for ref in sorted(wanted))
 
     def _push(self, mirror: Mirror, found: _Found, ref: str) -> Push:
         after, before = found.refs[ref], found.row.refs.get(ref)
@@ -445,6 +444,11 @@ class Poll:
             claims = _claims(tx, self.source.name, other)
         files, _ = files_of(target, base, other, reading, claims, refused)
         return Snapshot(push.commit, files, head.files.tree or None)
+
+
+def _commit_triggers(flow: Flow) -> list[Commit]:
+    found = (commit_trigger(trigger) for trigger in flow.triggers)
+    return [trigger for trigger in found if trigger is not None]
 
 
 def backoff(poll: timedelta, failures: int) -> timedelta:

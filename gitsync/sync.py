@@ -1,7 +1,7 @@
 """The duty of Git sync: every source is polled, none delays another.
 
 One process of many has the duty, by a lease row. It polls sources side by side in two pools: those
-that answered last time, and those that did not, so that slow or dead servers wait for each other only.
+that answered last time, and those that did not, so that dead servers wait for each other only.
 A push event sets `hurried_at`; the loop sees it within a fraction of a second.
 """
 
