@@ -67,7 +67,7 @@ class Catalogue(Protocol):
         """Return what is known of a type: full name, without ``io.kestra.plugin.``, or an alias."""
 
     def is_foreign(self, name: str) -> bool:
-        """Say whether a type belongs to a plugin of Kestra of which Headrace knows nothing."""
+        """Say whether a type may belong to a plugin of Kestra that Headrace does not know."""
 
     def nearest(self, name: str, category: Category) -> str | None:
         """Return the type of that category whose name is most like *name*, if any is."""

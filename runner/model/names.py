@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import regex
-
 
 @dataclass(frozen=True)
 class NameRule:
@@ -43,12 +41,12 @@ RESERVED_FLOW_IDS = (
 SYSTEM_LABEL = "system."
 WRITABLE_SYSTEM_LABEL = "system.readOnly"
 
-_LABEL_KEY = regex.compile(r"\p{Ll}[\p{L}0-9._-]*")
+_LABEL_KEY = re.compile(r"[^\W\d_](?:[^\W\d_]|[0-9._-])*")
 
 
 def label_key_fault(key: str) -> str | None:
     """Say what is wrong with the key of a label; None if nothing is."""
-    if _LABEL_KEY.fullmatch(key):
+    if _LABEL_KEY.fullmatch(key) and key[0].islower():
         return None
     return (
         "Invalid label key. A valid key contains only lowercase letters numbers hyphens (-) underscores (_) "

@@ -96,14 +96,13 @@ def is_alias(name: str, canonical: str) -> bool:
 
 
 def _unknown_type(reading: Reading, section: Section, name: str, category: Category) -> None:
-    if TYPE.fault(name):
-        section.add("type", f"Invalid type: {name}", "type_unknown")
-    elif reading.catalogue.is_foreign(name):
+    is_name = not TYPE.fault(name)
+    near = reading.catalogue.nearest(name, category) if is_name else None
+    if is_name and near is None and reading.catalogue.is_foreign(name):
         section.add("type", f"the type {name} is not available yet", "not_available_yet")
-    else:
-        near = reading.catalogue.nearest(name, category)
-        hint = f", did you mean {near}?" if near else ""
-        section.add("type", f"Invalid type: {name}{hint}", "type_unknown")
+        return
+    hint = f", did you mean {near}?" if near else ""
+    section.add("type", f"Invalid type: {name}{hint}", "type_unknown")
 
 
 def _check_lists(

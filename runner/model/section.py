@@ -40,8 +40,10 @@ class Report:
         """Say whether the value stands in the text itself, not in plugin defaults."""
         value = self._document.value
         for step in path:
-            if (isinstance(value, dict) and isinstance(step, str) and step in value) or (isinstance(value, list) and isinstance(step, int) and step < len(value)):
+            if isinstance(value, dict) and step in value:
                 value = value[step]
+            elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+                value = value[int(step)]
             else:
                 return False
         return True

@@ -69,9 +69,8 @@ class Document:
     """Plain data read from a text, with the places where its keys and values begin."""
 
     value: Any
-    marks: Mapping[int, Any] = field(
-        repr=False
-    )  # id of a container → key or index → (key mark, value mark)
+    # id of a container → key or index → (key mark, value mark)
+    marks: Mapping[int, Any] = field(default_factory=dict, repr=False)
     problems: tuple[Problem, ...] = ()  # the value is usable in spite of them
     start: Position = Position(1, 1)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import regex
 from croniter import CroniterBadCronError, CroniterBadDateError, CroniterError, croniter
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -15,12 +15,12 @@ from runner.model.states import State
 from runner.plugin import Read, TriggerType
 
 _OLD = "io.kestra.core.models.triggers.types."
-_OFFSET = regex.compile(r"(?:UTC|GMT|UT)?[+-]\d{1,2}(?::?\d{2}){0,2}|Z|UTC|GMT|UT")
+_OFFSET = re.compile(r"(?:UTC|GMT|UT)?[+-]\d{1,2}(?::?\d{2}){0,2}|Z|UTC|GMT|UT")
 _NICKNAMES = frozenset(
     {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}
 )
-_QUARTZ = regex.compile(r"[?#LW]", regex.IGNORECASE)
-_WORDS = regex.compile(r"[A-Za-z]{3,}")
+_QUARTZ = re.compile(r"[?#LW]", re.IGNORECASE)
+_WORDS = re.compile(r"[A-Za-z]{3,}")
 
 
 class Schedule(TriggerType):
@@ -144,6 +144,8 @@ def cron_fault(cron: str, *, with_seconds: bool) -> str | None:
     if text.startswith("@"):
         known = ", ".join(sorted(_NICKNAMES))
         return None if text in _NICKNAMES else f"known nicknames are {known}"
+    if "{{" in text or "{%" in text:
+        return "expressions are not evaluated here: write the dates out"
     fields = text.split()
     wanted = 6 if with_seconds else 5
     if len(fields) != wanted:

@@ -79,18 +79,21 @@ class Registry:
         return None
 
     def is_foreign(self, name: str) -> bool:
-        """Say whether a type belongs to a plugin of Kestra of which Headrace knows nothing."""
+        """Say whether a type may belong to a plugin of Kestra that Headrace does not know."""
         return any(names.is_foreign(spelling) for spelling in names.spellings(name))
 
     def nearest(self, name: str, category: Category) -> str | None:
         """Return the type of that category whose name is most like *name*, if any is."""
+        full_name = names.spellings(name)[-1]
+        if names.is_foreign(full_name) and not names.is_family_known(full_name):
+            return None
         ours = [
             full
             for cls in self
             if (full := names.canonical_name(cls)) and names.category_of(cls) is category
         ]
         others = [full for full, kind in names.known_elsewhere().values() if kind is category]
-        return nearest(names.spellings(name)[-1], [*others, *ours], cutoff=0.8)
+        return nearest(full_name, [*others, *ours], cutoff=0.8)
 
     def check(self, info: TypeInfo, properties: Mapping[str, Any]) -> Iterable[Finding]:
         """Say what is wrong with the own properties of an available type, as they are written."""

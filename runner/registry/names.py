@@ -34,22 +34,22 @@ def spellings(name: str) -> tuple[str, ...]:
 
 
 def is_foreign(name: str) -> bool:
-    """Say whether *name* is of a plugin family of Kestra that is in no list of ours."""
-    if not name.startswith(PREFIX):
-        return name.startswith("io.kestra.") and not name.startswith(
-            ("io.kestra.core.", "io.kestra.plugin")
-        )
-    family = name.removeprefix(PREFIX).split(".")[0]
-    return family == "ee" or (name.count(".") > PREFIX.count(".") and family not in _families())
+    """Say whether *name* may be of a plugin of Kestra that is in no list of ours."""
+    return name.startswith(PREFIX) and _family(name) not in ("core", "scripts")
+
+
+def is_family_known(name: str) -> bool:
+    """Say whether our list has types of the same plugin family as *name*."""
+    return _family(name) in _families() and _family(name) != "ee"
+
+
+def _family(name: str) -> str:
+    return name.removeprefix(PREFIX).split(".")[0]
 
 
 @cache
 def _families() -> frozenset[str]:
-    return frozenset(
-        name.removeprefix(PREFIX).split(".")[0]
-        for name in known_elsewhere()
-        if name.startswith(PREFIX)
-    )
+    return frozenset(_family(name) for name in known_elsewhere() if name.startswith(PREFIX))
 
 
 def canonical_name(cls: type[Plugin]) -> str | None:
