@@ -12,8 +12,10 @@ from __future__ import annotations
 import io
 import json
 import re
+import secrets
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,9 +25,14 @@ from typing import Any, BinaryIO
 
 from pydantic import JsonValue
 
+from runner import ids
+from runner.clock import SystemClock
 from runner.errors import NotFound, Refused
+from runner.expressions import Context, EmptyWorld, ExpressionError, render_value, secret_entry
+from runner.expressions import Settings as ExpressionSettings
 from runner.model.logs import Level
 from runner.plugin import Identity, NamespaceFile, TaskStopped
+from runner.taskrunners.base import CannotRun, Command, Ended, LineSink
 
 Renderer = Callable[[str, Mapping[str, Any], bool], Any]
 """(template, variables, typed) → value."""
@@ -161,6 +168,55 @@ class Metric:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
+class FakeTaskRunner:
+    """Plays a command: passes on *lines* (text, is stderr), writes *files*, ends with *exit_code*.
+
+    With *until_stopped* it does not end by itself. *refusal*: it cannot be started. The commands it
+    was given are kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        lines: Sequence[tuple[str, bool]] = (),
+        files: Mapping[str, bytes] | None = None,
+        exit_code: int = 0,
+        until_stopped: bool = False,
+        refusal: str | None = None,
+    ) -> None:
+        self.commands: list[Command] = []
+        self._lines = lines
+        self._files = files or {}
+        self._exit_code = exit_code
+        self._until_stopped = until_stopped
+        self._refusal = refusal
+        self._stopped = threading.Event()
+
+    def workdir(self, local: Path) -> str:
+        return str(local)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def run(self, command: Command, on_line: LineSink, marker: Callable[[str], None]) -> Ended:
+        if self._stopped.is_set():
+            return Ended(None, stopped=True)
+        self.commands.append(command)
+        marker("fake:1@here")
+        if self._refusal is not None:
+            raise CannotRun(self._refusal)
+        for name, content in self._files.items():
+            target = command.working_dir / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        for line, is_error in self._lines:
+            on_line(line, is_error)
+        if self._until_stopped:
+            self._stopped.wait(command.timeout.total_seconds() if command.timeout else None)
+            return Ended(None, stopped=True)
+        return Ended(self._exit_code, details={"fake": True})
+
+
 class FakeRunContext:
     """The world of one attempt, in memory. *folder* is the parent of its working directory.
 
@@ -286,3 +342,109 @@ def _content(source: Path | bytes | BinaryIO) -> bytes:
     if isinstance(source, bytes):
         return source
     return source.read_bytes() if isinstance(source, Path) else source.read()
+
+
+# ---- expressions
+
+
+class FixtureWorld(EmptyWorld):
+    """The outside world of an expression, made of data: secrets, keys, files, error logs.
+
+    `files` is namespace → path → text, `storage` is URI → text, `kv` is namespace → key → value.
+    """
+
+    def __init__(self, fixtures: Mapping[str, Any], namespace: str | None = None) -> None:
+        super().__init__()
+        self.fixtures = fixtures
+        self.namespace = namespace
+        self.given_away: list[str] = []
+
+    def now(self) -> datetime:
+        return SystemClock().now()
+
+    def monotonic(self) -> float:
+        return time.thread_time()
+
+    def random_bytes(self, count: int) -> bytes:
+        return secrets.token_bytes(count)
+
+    def new_id(self) -> str:
+        return ids.new()
+
+    def secret(self, key: str, namespace: str | None, subkey: str | None) -> str:
+        known = {name.upper(): value for name, value in self._part("secrets").items()}
+        if key.upper() not in known:
+            raise ExpressionError(f"there is no secret {key!r}")
+        value = str(known[key.upper()])
+        given = secret_entry(value, subkey) if subkey else value
+        self.given_away.append(given)
+        return given
+
+    def kv(self, key: str, namespace: str | None, error_on_missing: bool) -> Any:
+        stores = self._part("kv")
+        if namespace is not None and namespace not in stores:
+            raise ExpressionError(f"there is no namespace {namespace!r}")
+        owner = namespace or self.namespace or ""
+        while owner:
+            if key in stores.get(owner, {}):
+                return stores[owner][key]
+            owner = "" if namespace else owner.rpartition(".")[0]
+        if error_on_missing:
+            raise ExpressionError(f"there is no key {key!r}")
+        return None
+
+    def read(self, uri: str, version: int | None = None) -> str:
+        content = self._content(uri)
+        if content is None:
+            raise ExpressionError(f"there is no file {uri}")
+        return content
+
+    def file_size(self, uri: str) -> int:
+        return len(self.read(uri).encode())
+
+    def file_exists(self, uri: str) -> bool:
+        return self._content(uri) is not None
+
+    def error_logs(self) -> list[Mapping[str, Any]]:
+        return list(self.fixtures.get("error_logs") or [])
+
+    def environment(self, name: str) -> str | None:
+        value: str | None = self._part("environment").get(name)
+        return value
+
+    def free_port(self) -> int:
+        return 49_152 + secrets.randbelow(16_384)
+
+    def _part(self, name: str) -> Mapping[str, Any]:
+        return self.fixtures.get(name) or {}
+
+    def _content(self, uri: str) -> str | None:
+        files = self._part("files")
+        if uri.startswith("nsfile://"):
+            namespace, _, path = uri.removeprefix("nsfile://").partition("/")
+            return files.get(namespace, {}).get(path)
+        folder, separator, path = uri.removeprefix("kestra:///").partition("/_files/")
+        if separator:
+            return files.get(folder.replace("/", "."), {}).get(path)
+        return self._part("storage").get(uri)
+
+
+def render_vector(
+    template: Any,
+    variables: Mapping[str, Any],
+    *,
+    typed: bool,
+    config: Mapping[str, Any] | None = None,
+    fixtures: Mapping[str, Any] | None = None,
+) -> Any:
+    """Render as the conformance vectors for expressions ask it."""
+    flow = variables.get("flow")
+    namespace = flow.get("namespace") if isinstance(flow, Mapping) else None
+    given = config or {}
+    settings = ExpressionSettings(
+        timezone=given.get("timezone", "UTC"),
+        locale=given.get("locale", "en_US"),
+        recursive=bool(given.get("recursive_rendering")),
+    )
+    context = Context(variables, FixtureWorld(fixtures or {}, namespace), settings)
+    return render_value(template, context, typed=typed)

@@ -22,10 +22,10 @@ def open_up(folder: Path) -> None:
 
 
 def pack(folder: Path) -> IO[bytes]:
-    """Return an archive of what is in a folder, for any user of a container to work with."""
+    """Return an archive of a folder, to unpack in its parent: any user may work with it there."""
     target = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115
     with tarfile.open(fileobj=target, mode="w|") as tar:
-        tar.add(folder, arcname=".", filter=_for_anyone)
+        tar.add(folder, arcname=folder.name, filter=_for_anyone)
     target.seek(0)
     return target
 
@@ -36,7 +36,8 @@ def unpack(chunks: Iterable[bytes], into: Path) -> None:
     Only plain files and folders come out, and links that stay inside.
     """
     seen: set[Path] = set()
-    with tarfile.open(fileobj=_Reader(iter(chunks)), mode="r|") as tar:
+    source = _Reader(iter(chunks))
+    with tarfile.open(fileobj=source, mode="r|") as tar:
         for member in tar:
             path = PurePosixPath(member.name)
             inside = path.parts[1:]  # the first part is the folder itself
@@ -46,6 +47,7 @@ def unpack(chunks: Iterable[bytes], into: Path) -> None:
             if _is_inside(target.parent, into):
                 _extract(tar, member, target, into)
                 seen.add(target)
+    source.drain()
     _remove_others(into, seen)
 
 
@@ -108,3 +110,8 @@ class _Reader(io.RawIOBase):
             self._rest = chunk
         data, self._rest = (self._rest, b"") if size < 0 else (self._rest[:size], self._rest[size:])
         return data
+
+    def drain(self) -> None:
+        """Read to the end, so that the connection can be used again."""
+        while self.read():
+            pass

@@ -6,6 +6,7 @@ import contextlib
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -93,10 +94,17 @@ class Container:
         self._name = name
         self._brings = brings  # the folder in it whose files come back as an archive
 
-    def attach(self) -> Any:
+    @contextlib.contextmanager
+    def attached(self) -> Iterator[Any]:
         """Open its output; before the start, else an ended container never answers."""
         params = {"stdout": 1, "stderr": 1, "stream": 1, "logs": 1}
-        return self._api.attach_socket(self._name, params=params)
+        stream = self._api.attach_socket(self._name, params=params)
+        sock = getattr(stream, "_sock", stream)
+        try:
+            yield sock
+        finally:
+            stream.close()
+            sock.close()
 
     def start(self) -> None:
         self._api.start(self._name)
@@ -117,24 +125,22 @@ class Container:
                 raise
             self.is_stopped = self.is_running()  # it had ended by itself
 
-    def read(self, stream: Any, on_line: LineSink, deadline: Deadline) -> None:
+    def read(self, sock: Any, on_line: LineSink, deadline: Deadline) -> None:
         """Pass on its output to the end."""
-        sock = getattr(stream, "_sock", stream)
         sock.settimeout(_TICK_SECONDS)
         frames = Frames(on_line)
         silent = 0
-        with contextlib.closing(stream):
-            while silent < _SILENT_TICKS or self.is_running():
-                deadline.look()
-                try:
-                    data = sock.recv(_CHUNK_BYTES)
-                except TimeoutError:
-                    silent = silent % _SILENT_TICKS + 1
-                    continue
-                silent = 0
-                if not data:
-                    break
-                frames.feed(data)
+        while silent < _SILENT_TICKS or self.is_running():
+            deadline.look()
+            try:
+                data = sock.recv(_CHUNK_BYTES)
+            except TimeoutError:
+                silent = silent % _SILENT_TICKS + 1
+                continue
+            if not data:
+                break
+            silent = 0
+            frames.feed(data)
         frames.end()
 
     def read_again(self, on_line: LineSink) -> None:
@@ -269,7 +275,8 @@ class Creation:
     def _create_with_archives(self, command: Command, name: str) -> Container:
         made = self._make(command, name, mount=False)
         folder = str(command.working_dir)
-        self._api.put_archive(made, folder, archives.pack(command.working_dir))
+        with archives.pack(command.working_dir) as archive:
+            self._api.put_archive(made, str(command.working_dir.parent), archive)
         return Container(self._api, name, made, folder if command.outputs else None)
 
     def _mounts(self) -> bool:
@@ -285,7 +292,7 @@ class Creation:
             probe = folder / f".headrace-probe-{uuid4().hex}"
             probe.touch()
             try:
-                self._api.get_archive(container, str(probe))[0].close()
+                deque(self._api.get_archive(container, str(probe))[0], maxlen=0)
                 shares_files[self._host] = True
             except docker.errors.NotFound:
                 shares_files[self._host] = False

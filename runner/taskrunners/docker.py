@@ -58,9 +58,8 @@ class DockerRunner:
         """Kill the container, or stop it with the grace of its options; ends a pull as well."""
         self._stopping.set()
         with self._lock:
-            running = self._running
-        if running is not None:
-            running.stop(self._options.kill_grace)
+            if self._running is not None:
+                self._running.stop(self._options.kill_grace)
 
     def _run(self, engine: Creation, command: Command, name: str, on_line: LineSink) -> Ended:
         container = engine.obtain(command, name, self._stopping)
@@ -71,13 +70,12 @@ class DockerRunner:
                 self._begin(container)
                 container.read_again(on_line)
                 return self._end(container, command)
-            stream = container.attach()
-            if not self._begin(container):
-                return Ended(None, stopped=True)
-            if not self._options.wait:
-                stream.close()
-                return Ended(0, details={"containerId": container.id})
-            container.read(stream, on_line, self._deadline(command))
+            with container.attached() as stream:
+                if not self._begin(container):
+                    return Ended(None, stopped=True)
+                if not self._options.wait:
+                    return Ended(0, details={"containerId": container.id})
+                container.read(stream, on_line, self._deadline(command))
             return self._end(container, command)
 
     def _deadline(self, command: Command) -> Deadline:

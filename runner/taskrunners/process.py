@@ -223,7 +223,10 @@ def supervisor() -> Supervisor:
     """Return this process's supervisor; it is started when there is none."""
     global _supervisor
     with _supervisor_lock:
-        if _supervisor is None or not _supervisor.is_alive:
+        if _supervisor is not None and not _supervisor.is_alive:
+            _supervisor.close()
+            _supervisor = None
+        if _supervisor is None:
             _supervisor = Supervisor()
         return _supervisor
 
