@@ -44,16 +44,24 @@ def _started(execution: dict[str, Any], workflow: Workflow) -> int:
 
 def _follow(execution_id: str, server: Server, workflow: Workflow) -> dict[str, Any]:
     """Show the log until the execution has ended; return it as it ended."""
-    shown = _ShownLines(workflow)
+    shown, ended = _ShownLines(workflow), threading.Event()
     stream = threading.Thread(
-        target=lambda: shown.show(server.follow_logs(execution_id)), daemon=True
+        target=_stream, args=(execution_id, server, shown, ended), daemon=True
     )
     stream.start()
     while (execution := server.execution(execution_id))["state"]["current"] not in _ENDED:
         time.sleep(POLL_SECONDS)
+    ended.set()
     stream.join(LAST_LINES_SECONDS)
     shown.show(server.logs(execution_id))
     return execution
+
+
+def _stream(execution_id: str, server: Server, shown: _ShownLines, ended: threading.Event) -> None:
+    """Show the log as it is written, and begin again where the connection broke."""
+    while not ended.is_set():
+        shown.show(server.follow_logs(execution_id))
+        ended.wait(POLL_SECONDS)
 
 
 class _ShownLines:

@@ -17,9 +17,9 @@ from urllib.parse import quote, urlencode
 from errors import ActionFailed
 from settings import Settings
 
-TRIES = 5
-PAUSE_SECONDS = 1.0
 TIMEOUT_SECONDS = 60.0
+PAUSES_SECONDS = {"GET": (1, 2, 4, 8, 16), "POST": (1, 2)}
+"""How long to wait before each further try."""
 _BUSY = (429, 503)
 
 
@@ -58,7 +58,7 @@ class Server:
         try:
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as stream:
                 yield from _entries(stream)
-        except (OSError, HTTPException):
+        except (OSError, HTTPException, ValueError):
             return  # `logs` gives what the stream did not
 
     def validate(self, source: bytes) -> list[dict[str, Any]]:
@@ -84,20 +84,20 @@ class Server:
         headers: dict[str, str] | None = None,
     ) -> Any:
         request = self._request(method, path, body, headers)
-        for remaining in reversed(range(TRIES)):
+        for pause in (*PAUSES_SECONDS[method], None):
             try:
                 with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
                     return json.load(answer)
             except HTTPError as exc:
                 with exc:
-                    if exc.code not in _BUSY or remaining == 0:
+                    if pause is None or not _is_passing(method, exc.code):
                         raise ActionFailed(self._refusal(method, path, exc)) from exc
             except (URLError, TimeoutError, HTTPException) as exc:
-                if not _may_repeat(method, exc) or remaining == 0:
+                if pause is None or not _may_repeat(method, exc):
                     raise ActionFailed(f"{self._address} does not answer: {exc}") from exc
             except ValueError as exc:
                 raise ActionFailed(f"{method} {path}: the answer is no JSON: {exc}") from exc
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(pause)
         raise AssertionError("the last try raises")
 
     def _refusal(self, method: str, path: str, answer: HTTPError) -> str:
@@ -166,6 +166,10 @@ def _entries(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
             return
         if field == "data" and (entry := json.loads(value)):
             yield entry
+
+
+def _is_passing(method: str, status: int) -> bool:
+    return status in _BUSY or (method == "GET" and status >= 500)
 
 
 def _may_repeat(method: str, exc: Exception) -> bool:

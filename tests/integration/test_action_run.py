@@ -140,6 +140,20 @@ def test_each_line_is_shown_once(github, kestra, stream):
     assert re.findall(r"say: (\w+)", outcome.log) == ["one", "two", "two"]
 
 
+def test_a_stream_that_breaks_is_taken_up_again(github, kestra):
+    first = f"id: progress\ndata: {json.dumps(entry(0, 'one'))}\n\nid: prog"
+    kestra.http.expect_oneshot_request(f"/api/v1/main/logs/{ID}/follow").respond_with_data(first)
+    kestra.http.expect_oneshot_request(f"/api/v1/main/executions/{ID}").respond_with_data(
+        "bad gateway", status=502
+    )
+    kestra.answers(messages=["one", "two"])
+
+    outcome = run(github, kestra)
+
+    assert outcome.succeeded
+    assert re.findall(r"say: (\w+)", outcome.log) == ["one", "two"]
+
+
 def test_a_line_of_the_log_cannot_give_commands_to_github(github, kestra):
     kestra.answers(messages=["first\n::error::gotcha", "::set-env name=PATH::/evil"])
 

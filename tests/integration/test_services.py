@@ -76,3 +76,11 @@ def test_the_busybox_image_runs_a_shell(docker_client, busybox_image):
     )
 
     assert output == b"hi\n"
+
+
+def test_the_browser_opens_a_page(page, httpserver):
+    httpserver.expect_request("/").respond_with_data("<title>hi</title>", content_type="text/html")
+
+    page.goto(httpserver.url_for("/"))
+
+    assert page.title() == "hi"
