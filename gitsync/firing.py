@@ -111,9 +111,9 @@ class PushFiring:
         key = push.key(flow.namespace, flow.id, trigger.id)
         try:
             beginning = self._beginning(push, flow, trigger, started_by)
-        except HeadraceError as exc:
+        except (HeadraceError, ValueError) as exc:  # ValueError: a condition cannot be judged
             failed = Beginning(trigger=started_by, origin="trigger", commit=push.after)
-            return [Start(flow, trigger, failed, key, exc.message)]
+            return [Start(flow, trigger, failed, key, str(exc))]
         return [] if beginning is None else [Start(flow, trigger, beginning, key)]
 
     def _beginning(

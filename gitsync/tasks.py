@@ -24,6 +24,7 @@ from gitsync.addresses import (
 )
 from gitsync.repo import Access, Checkout, GitFailed, GitRunner, Mirror
 from gitsync.triggers import family
+from runner.model.logs import Level
 from runner.plugin import RunContext, Task, TaskError
 from runner.settings import SourceSettings
 
@@ -115,7 +116,7 @@ class Clone(Task):
                 commit = self._clone(ctx, access, runner, folder)
         except (GitFailed, AddressInvalid) as exc:
             raise TaskError(exc.message) from exc
-        ctx.log.info(f"Cloned {access.url} at {commit}")
+        ctx.log.info("repository cloned", url=access.url, commit=commit)
         return self.Outputs(directory=str(folder), commit=commit)
 
     def _clone(self, ctx: RunContext, access: Access, runner: GitRunner, folder: Path) -> str:
@@ -142,7 +143,7 @@ class Clone(Task):
         default = mirror.default_branch()
         commit = _existing(refs, branch_ref(default), f"the branch {default}")
         if self.branch:
-            ctx.log.info(f"Branch {self.branch} does not exist, creating it")
+            ctx.log.write(Level.INFO, f"Branch {self.branch} does not exist, creating it")
         return _Found(commit, self.branch or default)
 
     def _pinned(self, ctx: RunContext) -> str | None:

@@ -34,8 +34,8 @@ def receive(
     """Check a push event of one source and ask for a poll.
 
     *headers* have names in lower case. *secret* is the source's; without one nothing is accepted.
-    *hurry* notes the wish and says whether the source is known. An event that comes twice asks twice,
-    which is harmless.
+    *hurry* notes the wish and says whether the source is known. An event that comes twice asks
+    twice, which is harmless.
     """
     if len(body) > MAX_BYTES:
         return _refusal(413, f"a push event may have {MAX_BYTES} bytes at most")
