@@ -112,7 +112,7 @@ class Container:
     def stop(self, grace: timedelta) -> None:
         import docker
 
-        self.is_stopped = True
+        was_stopped, self.is_stopped = self.is_stopped, True
         try:
             if grace:
                 self._api.stop(self._name, timeout=int(grace.total_seconds()))
@@ -123,7 +123,7 @@ class Container:
         except docker.errors.APIError as exc:
             if exc.status_code != CONFLICT:
                 raise
-            self.is_stopped = self.is_running()  # it had ended by itself
+            self.is_stopped = was_stopped or self.is_running()  # else it had ended by itself
 
     def read(self, sock: Any, on_line: LineSink, deadline: Deadline) -> None:
         """Pass on its output to the end."""

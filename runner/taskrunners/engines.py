@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -44,6 +45,7 @@ def client(host: str | None = None) -> APIClient:
     with _clients_lock:
         key = (os.getpid(), host)
         if key not in _clients:
+            _knock(host)
             try:
                 _clients[key] = docker.APIClient(
                     base_url=host, version="auto", timeout=_REQUEST_SECONDS, max_pool_size=64
@@ -51,6 +53,17 @@ def client(host: str | None = None) -> APIClient:
             except docker.errors.DockerException as exc:
                 raise Unavailable(no_engine(host, exc)) from exc
         return _clients[key]
+
+
+def _knock(host: str) -> None:
+    """Connect to a local socket: it says better than the SDK why that does not work."""
+    if not host.startswith("unix://"):
+        return
+    try:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(host.removeprefix("unix://"))
+    except OSError as exc:
+        raise Unavailable(no_engine(host, exc.strerror or exc)) from exc
 
 
 def answers(host: str | None = None) -> bool:
