@@ -62,6 +62,8 @@ lint: $(DEV)  ## ruff, layers, spelling, unused dependencies
 
 types: $(DEV)  ## mypy, strict; tsc for the dashboard's scripts where they are installed
 	$(BIN)/mypy
+	$(BIN)/mypy script tests/services
+	MYPYPATH=action $(BIN)/mypy action/*.py
 	@if [ -x web/islands/node_modules/.bin/tsc ]; then cd web/islands && node_modules/.bin/tsc --noEmit; fi
 
 fix: $(DEV)  ## format, and mend what ruff can

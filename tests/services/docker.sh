@@ -18,6 +18,10 @@ root_of_its_own() { # in a plain chroot / is no mount point, which unpacking ima
     echo "unshare --mount --propagation unchanged $state/rebind"
 }
 
+forget_the_dead() { # forget_the_dead FILE NAME: a pid file whose number now is another process's stops an engine
+    if [ -s "$1" ] && ! grep -qx "$2" "/proc/$(cat "$1")/comm" 2>/dev/null; then rm -f "$1"; fi
+}
+
 start() { # start FLAGS…: true once the engine answers
     # shellcheck disable=SC2024
     setsid nohup $(root_of_its_own) dockerd "$@" >"$state/dockerd.log" 2>&1 9>&- </dev/null &
@@ -39,6 +43,8 @@ if ! answers; then
         exit 1
     fi
     PATH="$PATH:/usr/sbin:/sbin"
+    forget_the_dead /var/run/docker.pid dockerd
+    forget_the_dead /var/run/docker/containerd/containerd.pid containerd
     # where the kernel allows no firewall rules, containers get no bridge
     start || start --iptables=false --bridge=none || {
         echo "dockerd does not start; the end of its log:" >&2
