@@ -174,14 +174,14 @@ class Folding:
 
     def _flush_unfolded(self) -> None:
         """A cut fold keeps only commands that `Recovered` would ask for again."""
-        kept = [
-            c
-            for c in self._todo
-            if isinstance(c, Evaluate | StartChild | Continue) or self._is_inline(c)
-        ]
-        for command in [c for c in self._todo if c not in kept]:
-            self._carry_out(command)
-        self._todo = deque(kept)
+        kept: deque[Command] = deque()
+        while self._todo:
+            command = self._todo.popleft()
+            if isinstance(command, Evaluate | StartChild | Continue) or self._is_inline(command):
+                kept.append(command)
+            else:
+                self._carry_out(command)
+        self._todo = kept
 
     def _is_inline(self, command: Command) -> bool:
         if not isinstance(command, RunTask):
