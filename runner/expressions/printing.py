@@ -43,9 +43,9 @@ def text_form(value: Any, budget: Budget, *, null: str = "null") -> str:
     return scalar_text(value, null=null)
 
 
-def json_text(value: Any, budget: Budget) -> str:
+def json_text(value: Any, budget: Budget, *, keeps_null: bool = False) -> str:
     """Compact JSON: null entries of maps left out, doubles as Java writes them."""
-    return _write(_write_json, value, budget)
+    return _write(_write_json, value, budget, keeps_null=keeps_null)
 
 
 def scalar_text(value: Any, *, null: str) -> str:
@@ -155,9 +155,10 @@ def _fraction(moment: datetime) -> str:
 class _Parts(list[str]):
     """Pieces of a text; adding them is paid for, so that shared structures cannot explode."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, keeps_null: bool) -> None:
         super().__init__()
         self.budget = budget
+        self.keeps_null = keeps_null
         self.visited = 0
 
     def visit(self, depth: int) -> None:
@@ -175,8 +176,10 @@ def _write(
     writer: Callable[[Any, _Parts, int], None],
     value: Any,
     budget: Budget,
+    *,
+    keeps_null: bool = False,
 ) -> str:
-    parts = _Parts(budget)
+    parts = _Parts(budget, keeps_null)
     writer(value, parts, 0)
     budget.allow_text(sum(map(len, parts)))
     return "".join(parts)
@@ -204,7 +207,7 @@ def _write_json(value: Any, parts: _Parts, depth: int) -> None:
 def _write_json_map(value: Mapping[Any, Any], parts: _Parts, depth: int) -> None:
     opening = "{"
     for key, item in value.items():
-        if item is not None:
+        if item is not None or parts.keeps_null:
             name = key if isinstance(key, str) else text_form(key, parts.budget)
             parts.append(f"{opening}{json_string(name)}:")
             _write_json(item, parts, depth + 1)
