@@ -250,16 +250,21 @@ def _let_go(tx: Tx, name: str, now: datetime) -> int:
 
 
 def sync_once(
-    world: World, sources: Sequence[SourceSettings], *, dry_run: bool = False
+    world: World,
+    sources: Sequence[SourceSettings],
+    *,
+    only: str | None = None,
+    dry_run: bool = False,
 ) -> list[Outcome]:
-    """Poll every source once, side by side, and return what each came to, in order.
+    """Poll every source (or *only* one) side by side; return what each came to, in order.
 
     It needs no duty: a poll that meets another process's starts again from what that one wrote.
     """
     if not dry_run:
         retire(world, sources)
     owners = frozenset(f"git:{source.name}" for source in sources)
-    polls = [Poll(source, world, owners, dry_run=dry_run) for source in sources]
+    wanted = [source for source in sources if only in (None, source.name)]
+    polls = [Poll(source, world, owners, dry_run=dry_run) for source in wanted]
     if not polls:
         return []
     with ThreadPoolExecutor(min(len(polls), _WELL + _SICK), "git-once") as pool:
