@@ -168,7 +168,9 @@ def _command_page() -> Iterator[str]:
     group = getattr(main_module, "command", None) or main_module.main
     yield from ("# Command line", "", GENERATED)
     if isinstance(group, click.Command):
-        yield from _command_sections(group, click.Context(group, info_name="headrace"))
+        yield from _command_sections(
+            group, click.Context(group, info_name="headrace", terminal_width=100)
+        )
 
 
 def _command_sections(command: click.Command, context: click.Context) -> Iterator[str]:
@@ -177,7 +179,7 @@ def _command_sections(command: click.Command, context: click.Context) -> Iterato
         for name in command.list_commands(context):
             child = command.get_command(context, name)
             if child is not None and not child.hidden:
-                inner = click.Context(child, info_name=name, parent=context)
+                inner = click.Context(child, info_name=name, parent=context, terminal_width=100)
                 yield from _command_sections(child, inner)
 
 
