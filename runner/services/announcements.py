@@ -239,7 +239,7 @@ def _beginning(
         "outputs": execution.outputs or {},
     }
     given = render_value(dict(trigger.inputs), context)
-    assert isinstance(given, dict)  # noqa: S101 - a map stays a map
+    assert isinstance(given, dict)
     return Beginning(
         inputs=_inputs(runtime, flow, trigger, given),
         labels=tuple((key, str(render(text, context))) for key, text in trigger.labels),

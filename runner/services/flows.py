@@ -28,7 +28,7 @@ _DOCUMENT_END = re.compile(r"^---[ \t]*\r?$\n?", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class StoredFlow:
-    """A flow with one of its revisions; *parsed* is None, with an *error*, if the text is not valid."""
+    """A flow with one of its revisions; *parsed* is None, with an *error*, if it is not valid."""
 
     row: FlowRow
     revision: Revision

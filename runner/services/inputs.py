@@ -65,7 +65,7 @@ class Inputs:
     def resolve_resume(
         self, flow: Flow, paused: TaskRun, execution: Execution, given: Mapping[str, Given]
     ) -> Mapping[str, Any] | None:
-        """Return the inputs that a Pause asks for; None if it asks for none. Raises InputInvalid."""
+        """Return the inputs that a Pause asks for; None: it asks for none. Raises InputInvalid."""
         declared = resume_inputs(flow, paused.task_id)
         if not declared:
             return None

@@ -1,7 +1,7 @@
 """Flows that a web request starts (core-plugins §11.4, rest-api §11.5). A hot path.
 
-What is known of a flow is kept for a moment; whether it still holds is asked in the transaction that
-makes the execution.
+What is known of a flow is kept for a moment; whether it still holds is asked in the transaction
+that makes the execution.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ class Webhooks:
         """Start the flow whose webhook trigger has the call's key.
 
         Raises:
-            NotFound: no such flow, or none of its triggers has the key. Refused: the flow is disabled,
-            or the inputs do not fit. EvaluationFailed.
+            NotFound: no such flow, or none of its triggers has the key. Refused: the flow is
+            disabled, or the inputs do not fit. EvaluationFailed.
         """
         for _ in range(_TRIES):
             hook = self._hook(call.namespace, call.flow_id)
@@ -195,7 +195,7 @@ class Webhooks:
         return found
 
     def _rendered_key(self, flow: Flow, written: str) -> str | None:
-        """The key; None if it cannot be rendered (a secret that is missing): then nothing matches."""
+        """The key; None if it cannot be rendered (a secret is missing): then nothing matches."""
         if not is_template(written):
             return written.strip()
         try:
