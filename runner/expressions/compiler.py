@@ -149,7 +149,7 @@ class _Compiler:
             case nodes.Assign():
                 return self._assign(node)
             case nodes.Block():
-                return _block_step(self.body(node.body))
+                return _block_step(node.name)
             case nodes.FilterBlock():
                 return self._filter_block(node)
         raise TypeError(f"no step for {node}")
@@ -601,9 +601,11 @@ def _print_step(evaluate: Evaluate) -> Step:
     return lambda frame, out: out.append(evaluate(frame))
 
 
-def _block_step(steps: tuple[Step, ...]) -> Step:
+def _block_step(name: str) -> Step:
+    """The block in its place; of several with one name the last counts everywhere."""
+
     def step(frame: Frame, out: list[Any]) -> None:
-        for inner in steps:
+        for inner in frame.program.blocks[name]:
             inner(frame, out)
 
     return step

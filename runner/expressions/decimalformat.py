@@ -212,15 +212,15 @@ def _shape(number: str, whole: str, prefix: str, suffix: str, multiplier: int) -
     grouping = len(integer) - integer.rfind(",") - 1 if "," in integer else 0
     if exponent and grouping:
         raise _malformed(whole)
-    least = plain.count("0")
-    if not least and not fraction.count("0") and plain and not point and not exponent:
-        least = 0
+    least, least_fraction = plain.count("0"), fraction.count("0")
+    if point and not (least or least_fraction):  # JDK: handle '###.###', '###.' and '.###'
+        least, least_fraction = (1, 0) if plain else (0, 1)
     return Pattern(
         prefix=prefix,
         suffix=suffix,
         minimum_integer=least,
         maximum_integer=len(plain),
-        minimum_fraction=fraction.count("0"),
+        minimum_fraction=least_fraction,
         maximum_fraction=len(fraction),
         grouping=grouping,
         multiplier=multiplier,

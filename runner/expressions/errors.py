@@ -75,6 +75,12 @@ class UnknownAttribute(ExpressionError):
         self._known = known
         self._owner = owner
 
+    def final(self) -> ExpressionError:
+        """The same as an error that nothing catches."""
+        error = ExpressionError(self.reason)
+        error._place = self._place
+        return error
+
     @property
     def reason(self) -> str:
         what = f"{self._owner} has no {self.name!r}" if self._owner else f"no variable {self.name!r}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from .budget import Budget
 from .errors import ExpressionError, LimitExceeded
-from .printing import MAX_DEPTH, float32, integer_text, text_form
+from .printing import MAX_DEPTH, float32, text_form
 from .values import BigInteger, Float32, Long, describe, is_integer, is_list, is_map, is_number, wrap64
 
 DECIMAL128 = DecimalContext(prec=34)
@@ -134,9 +134,8 @@ def _floating(symbol: str, left: Any, right: Any) -> float:
 
 
 def _decimal(number: Any) -> Decimal:
-    if isinstance(number, Decimal):
-        return number
-    return Decimal(integer_text(number)) if isinstance(number, int) else Decimal(repr(float(number)))
+    """The decimal by way of a double, as Pebble has it: `1.10` becomes `1.1`, `1` becomes `1.0`."""
+    return Decimal(repr(float(number)))
 
 
 def _divide_integers(left: int, right: int) -> int:
@@ -202,7 +201,7 @@ def equal(left: Any, right: Any, budget: Budget, depth: int = 0) -> bool:
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if is_number(left) and is_number(right):
-        return bool(left == right)
+        return _same_number(left, right)
     if is_list(left) and is_list(right):
         _descend(budget, depth)
         return len(left) == len(right) and all(
@@ -215,6 +214,17 @@ def equal(left: Any, right: Any, budget: Budget, depth: int = 0) -> bool:
             for key, item in left.items()
         )
     return type(left) is type(right) and bool(left == right)
+
+
+def _same_number(left: Any, right: Any) -> bool:
+    if isinstance(left, Decimal) or isinstance(right, Decimal):
+        return _exact(left) == _exact(right)
+    return bool(left == right)
+
+
+def _exact(number: Any) -> Any:
+    """A number that may be compared with decimals: a double by its shortest digits."""
+    return Decimal(repr(float(number))) if isinstance(number, float) else number
 
 
 def _descend(budget: Budget, depth: int) -> None:
@@ -232,6 +242,8 @@ def ordered(
         if left is None or right is None:
             return False
         if is_number(left) and is_number(right):
+            if isinstance(left, Decimal) or isinstance(right, Decimal):
+                return compare(_exact(left), _exact(right))
             return compare(left, right)
         if isinstance(left, str) and isinstance(right, str):
             return compare(code_units(left), code_units(right))

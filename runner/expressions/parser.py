@@ -232,8 +232,6 @@ class _Parser:
         if self.current.kind not in (tokens.NAME, tokens.STRING):
             self.fail(f"expected the block's name, found {_found(self.current)}")
         name = self.next()
-        if name.value in self.blocks:
-            self.fail(f"there are two blocks {name.value!r}", name)
         self.expect(tokens.TAG_END)
         block = nodes.Block(name.value, [], False, False, lineno=opening.offset)
         self.blocks[name.value] = block

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from .budget import Budget
 from .compiler import Program, Text, compile_template, join
 from .context import Context
-from .errors import ExpressionError, LimitExceeded
+from .errors import ExpressionError, LimitExceeded, UnknownAttribute
 from .frame import Frame
 from .parser import parse
 from .printing import MAX_DEPTH, float32_text, scalar_text
@@ -73,12 +73,14 @@ def render_nested(value: Any, frame: Frame, *, recursive: bool) -> Any:
     budget = frame.budget
     budget.enter()
     inner = _Rendering(replace(frame.context, variables=variables), budget)
-    if isinstance(value, str):
-        result: Any = inner.text(value, recursive=recursive)
-    else:
-        result = inner.structure(value, recursive=recursive)
-    budget.leave()
-    return result
+    try:
+        if isinstance(value, str):
+            return inner.text(value, recursive=recursive)
+        return inner.structure(value, recursive=recursive)
+    except UnknownAttribute as error:  # which `??` around render() does not catch
+        raise error.final() from error
+    finally:
+        budget.leave()
 
 
 class _Rendering:

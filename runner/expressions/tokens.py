@@ -84,6 +84,13 @@ def tokenize(source: Source) -> Iterator[Token]:
     return _Tokenizer(source).tokens()
 
 
+def _unquoted(text: str) -> str:
+    quote = text[0]
+    if quote == '"' and "#" in text:
+        return text[1:-1]  # Pebble reads it piece by piece, as if it had interpolation
+    return text[1:-1].replace("\\" + quote, quote)
+
+
 class _Tokenizer:
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -171,8 +178,7 @@ class _Tokenizer:
                 yield Token(INTERPOLATION_BEGIN, "", offset)
                 yield from self._interpolated(offset, brackets)
             case _:
-                quote = text[0]
-                yield Token(STRING, text[1:-1].replace("\\" + quote, quote), offset)
+                yield Token(STRING, _unquoted(text), offset)
 
     def _number(self, text: str, offset: int) -> Token:
         if "." in text:

@@ -139,9 +139,11 @@ def flatten(frame: Frame, value: Any) -> list[Any]:
     return flat
 
 
-@filter_("distinct", ("{{ [1, 2, 1, '1'] | distinct }}", '[1,2,"1"]'))
-def distinct(frame: Frame, value: Any) -> list[Any]:
-    """The list with the first of equal elements only."""
+@filter_("distinct", ("{{ [1, 2, 1, '1'] | distinct }}", '[1,2,"1"]'), takes_null=True)
+def distinct(frame: Frame, value: Any) -> Any:
+    """The list with the first of equal elements only; null becomes the text `null`."""
+    if value is None:
+        return "null"
     kept: list[Any] = []
     seen: set[tuple[type, Any]] = set()
     for item in _list(value, "distinct"):
@@ -188,13 +190,16 @@ def jq(frame: Frame, value: Any, expression: Any) -> list[Any]:
     """All results of a jq 1.6 program, as a list; the input is any value, or JSON text."""
     from ..jq import run_program
 
-    return run_program(value, expression, frame.budget)
+    return run_program(value, expression, frame.budget, frame.world.now)
 
 
 def _is_among(frame: Frame, item: Any, kept: list[Any]) -> bool:
     budget = frame.budget
     budget.spend(1 + len(kept) // 8)
-    return any(equal(item, other, budget) for other in kept)
+    return any(
+        isinstance(item, float) == isinstance(other, float) and equal(item, other, budget)
+        for other in kept
+    )
 
 
 def _end(value: Any, index: int, name: str) -> Any:
@@ -213,7 +218,7 @@ def _sorted(frame: Frame, value: Any, name: str) -> list[Any]:
     if all(isinstance(item, str) for item in items):
         return sorted(items, key=code_units)
     if all(is_number(item) or isinstance(item, bool) for item in items):
-        if len({isinstance(item, bool) for item in items}) == 1:
+        if len({_kind(item) for item in items}) == 1:
             return sorted(items, key=cmp_to_key(lambda a, b: (a > b) - (a < b)))
     if len(items) == 1 and not (is_list(items[0]) or is_map(items[0]) or items[0] is None):
         return items
@@ -221,6 +226,11 @@ def _sorted(frame: Frame, value: Any, name: str) -> list[Any]:
         return items
     kinds = sorted({describe(item) for item in items})
     raise ExpressionError(f"{name} cannot order {' and '.join(kinds)}")
+
+
+def _kind(number: Any) -> type:
+    """What Java compares with its like only; integers of all sizes count as one here."""
+    return next(kind for kind in (bool, int, float, object) if isinstance(number, kind))
 
 
 def _list(value: Any, name: str) -> Any:

@@ -34,7 +34,7 @@ def min_(*numbers: Any) -> Any:
 def _extreme(name: str, numbers: tuple[Any, ...], sign: int) -> Any:
     best: Any = None
     for number in numbers:
-        if best is None and number is None:
+        if number is None:
             continue
         if not is_number(number):
             raise ExpressionError(f"{name} needs numbers, not {describe(number)}")

@@ -176,7 +176,7 @@ class _Writer:
 
     def zone_name(self, count: int) -> str:
         zone = self.moment.zone
-        if count < 4 or zone.region is None:
+        if count < 4 or (zone.region is None and zone.name not in ("UTC", "GMT", "UT")):
             return zone.short_name(self.moment.second)
         aware = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=self.moment.second)
         return names.zone_name(zone.name, aware, self.locale)

@@ -9,6 +9,11 @@ MONTHS = (
     "January February March April May June July August September October November December"
 ).split()
 WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_FIXED_ZONES = {
+    "UTC": "Coordinated Universal Time",
+    "GMT": "Greenwich Mean Time",
+    "UT": "Coordinated Universal Time",
+}
 _QUARTERS = ("1st quarter", "2nd quarter", "3rd quarter", "4th quarter")
 
 
@@ -69,6 +74,8 @@ def week_rule(locale: str) -> tuple[int, int]:
 
 def zone_name(zone: str, moment: Any, locale: str) -> str:
     """`Central European Standard Time`."""
+    if zone in _FIXED_ZONES:
+        return _FIXED_ZONES[zone]
     from babel.dates import get_timezone_name
     from babel.dates import get_timezone as babel_zone
 

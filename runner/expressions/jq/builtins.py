@@ -16,7 +16,7 @@ from ..errors import ExpressionError
 from . import data
 from .data import JqError, describe, is_true, type_name
 from .paths import delete_paths, get_path, set_path
-from .program import Closure, Environment, Function, Pair, Path, compile_ast, get, invalid_path
+from .program import Closure, Environment, Function, Pair, Path, clock_of, compile_ast, get, invalid_path
 from .syntax import parse_program
 
 Builtin = Callable[[Environment, Path, Any, list[Closure]], Iterator[Pair]]
@@ -240,6 +240,11 @@ def _count(env: Environment, start: Any, end: Any, step: Any) -> Iterator[Pair]:
         env.budget.spend(2)
         yield None, start
         start = data.normal(start + step)
+
+
+@_closures("now/0")
+def _now(env: Environment, path: Path, value: Any, arguments: list[Closure]) -> Iterator[Pair]:
+    yield None, clock_of(env)().timestamp()
 
 
 # ---- any value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -22,9 +23,12 @@ Pair = tuple[Path, Any]
 Run = Callable[["Environment", Path, Any], Iterator[Pair]]
 
 _COST = 2
+_NOW = "the clock"
 
 
-def run_program(value: Any, program: Any, budget: Budget) -> list[Any]:
+def run_program(
+    value: Any, program: Any, budget: Budget, now: Callable[[], datetime]
+) -> list[Any]:
     """All results of the program; a text is read as JSON first.
 
     Raises:
@@ -37,7 +41,7 @@ def run_program(value: Any, program: Any, budget: Budget) -> list[Any]:
         value = _parsed(value)
     else:
         value = data.from_value(value, budget)
-    root = Environment(None, None, None, budget)
+    root = Environment(None, _NOW, now, budget)
     results: list[Any] = []
     try:
         for _, result in run(root, None, value):
@@ -97,6 +101,12 @@ class Environment:
                 return scope
             scope = scope.parent
         return None
+
+
+def clock_of(env: Environment) -> Callable[[], datetime]:
+    """The clock that was handed to the program."""
+    clock: Callable[[], datetime] = env.find(_NOW).value
+    return clock
 
 
 class Function:
@@ -170,7 +180,9 @@ def get(value: Any, key: Any) -> Any:
 
 
 def _element(items: list[Any], key: float) -> Any:
-    position = int(key // 1) if key == key and abs(key) < 2**62 else -1 - len(items)
+    if key != key or abs(key) > 2**62 or key != int(key):
+        return None
+    position = int(key)
     if position < 0:
         position += len(items)
     return items[position] if 0 <= position < len(items) else None
@@ -557,49 +569,20 @@ def _variable(name: str) -> Run:
     return plain(evaluate)
 
 
-def _as(source: Ast, patterns: list[Ast], body: Ast) -> Run:
+def _as(source: Ast, pattern: Ast, body: Ast) -> Run:
     from_, inside = compile_ast(source), compile_ast(body)
-    binders = [_binder(pattern) for pattern in patterns]
-    names = {name for pattern in patterns for name in _names(pattern)}
+    binder = _binder(pattern)
 
     def run(env: Environment, path: Path, value: Any) -> Iterator[Pair]:
         for item in values(from_, env, value):
             env.budget.spend(_COST)
-            yield from _bound(env, path, value, item)
-
-    def _bound(env: Environment, path: Path, value: Any, item: Any) -> Iterator[Pair]:
-        base = env
-        if len(binders) > 1:
-            for name in names:
-                base = base.bind(name, None)
-        for position, binder in enumerate(binders):
-            try:
-                for scope in binder(base, item):
-                    yield from inside(scope, path, value)
-            except JqError:
-                if position == len(binders) - 1:
-                    raise
-                continue
-            return
+            for scope in binder(env, item):
+                yield from inside(scope, path, value)
 
     return run
 
 
 Binder = Callable[["Environment", Any], Iterator["Environment"]]
-
-
-def _names(pattern: Ast) -> Iterator[str]:
-    if pattern[0] == "variable":
-        yield pattern[1]
-    elif pattern[0] == "array":
-        for inner in pattern[1]:
-            yield from _names(inner)
-    else:
-        for _, variable, inner in pattern[1]:
-            if variable:
-                yield variable
-            if inner:
-                yield from _names(inner)
 
 
 def _binder(pattern: Ast) -> Binder:

@@ -17,7 +17,7 @@ _TOKEN = re.compile(
     | (?P<field>\.[a-zA-Z_][a-zA-Z0-9_]*)
     | (?P<variable>\$(?:__loc__|[a-zA-Z_][a-zA-Z0-9_:]*))
     | (?P<name>[a-zA-Z_][a-zA-Z0-9_]*(?:::[a-zA-Z_][a-zA-Z0-9_]*)*)
-    | (?P<operator>\?//|//=|\|=|\+=|-=|\*=|/=|%=|==|!=|<=|>=|//|\.\.|[.\[\]{}()|,:;=<>+\-*/%?$])
+    | (?P<operator>//=|\|=|\+=|-=|\*=|/=|%=|==|!=|<=|>=|//|\.\.|[.\[\]{}()|,:;=<>+\-*/%?$])
     | (?P<quote>")
     """,
     re.VERBOSE,
@@ -203,11 +203,9 @@ class _Parser:
         else:
             left = self.comma()
             if self.skip("as"):
-                patterns = [self.pattern()]
-                while self.skip("?//"):
-                    patterns.append(self.pattern())
+                pattern = self.pattern()
                 self.expect("|")
-                result = ("as", left, patterns, self.pipe())
+                result = ("as", left, pattern, self.pipe())
             else:
                 result = ("pipe", left, self.pipe()) if self.skip("|") else left
         self.depth -= 1
@@ -314,11 +312,9 @@ class _Parser:
     def binding(self, source: Ast) -> Ast:
         """`term as $x | body` reaches as far as a pipe does."""
         self.index += 1
-        patterns = [self.pattern()]
-        while self.skip("?//"):
-            patterns.append(self.pattern())
+        pattern = self.pattern()
         self.expect("|")
-        return ("as", source, patterns, self.pipe())
+        return ("as", source, pattern, self.pipe())
 
     def subscript(self, term: Ast) -> Ast:
         self.expect("[")
@@ -422,7 +418,8 @@ class _Parser:
             otherwise = self.condition()
             self.depth -= 1
             return ("if", test, chosen, otherwise)
-        otherwise = self.pipe() if self.skip("else") else ("identity",)
+        self.expect("else")
+        otherwise = self.pipe()
         self.expect("end")
         return ("if", test, chosen, otherwise)
 
