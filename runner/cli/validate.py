@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from runner.model.expressions_in import Check, expression_problems
+from runner.model.expressions_in import expression_problems
 from runner.model.parser import parse_flow
 from runner.model.problems import Problem
 from runner.model.yaml import MAX_CHARACTERS
@@ -74,7 +74,7 @@ def check_files(files: Iterable[Path], namespace: str | None = None) -> list[Che
         except _Unreadable as exc:
             return Checked(str(path), (Problem(str(exc), "file", line=1, column=1),))
         parsed = parse_flow(source, registry, default_namespace=namespace)
-        problems = (*parsed.problems, *expression_problems(source, check))
+        problems = (*parsed.problems, *expression_problems(source, registry, check))
         ordered = sorted(map(_strict, problems), key=lambda one: (one.line or 0, one.column or 0))
         return Checked(str(path), tuple(ordered), tuple(source.splitlines()))
 

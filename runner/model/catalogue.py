@@ -72,6 +72,9 @@ class Catalogue(Protocol):
     def nearest(self, name: str, category: Category) -> str | None:
         """Return the type of that category whose name is most like *name*, if any is."""
 
+    def properties(self, info: TypeInfo) -> Iterable[str]:
+        """Return the names of the own properties of an available type."""
+
     def check(self, info: TypeInfo, properties: JsonMap) -> Iterable[Finding]:
         """Say what is wrong with the own properties of an available type, as they are written.
 

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
+from runner.model.catalogue import Catalogue
 from runner.model.problems import Problem, Severity
 from runner.model.scalars import has_expression
 from runner.model.yaml import Document, MalformedYaml, Path, Position, read, show
 
-
-class Finding(Protocol):
-    """What is wrong inside a template; line and column count from 1 within it."""
-
-    @property
-    def line(self) -> int: ...
-    @property
-    def column(self) -> int: ...
-
-
 Check = Callable[[str], Iterable[Any]]
-"""template → findings with ``message``, ``line`` and ``column``."""
+"""template → findings with ``message``, ``line`` and ``column`` (from 1, within the template)."""
 
 _PLAIN = frozenset({"description", "displayName", "pluginDefaults", "taskDefaults"})
 """Properties whose braces are text, or stand for many places."""
 
+_OF_TASKS = frozenset(
+    (
+        "runIf",
+        "timeout",
+        "tasks",
+        "errors",
+        "finally",
+        "then",
+        "else",
+        "cases",
+        "defaults",
+        "onPause",
+    )
+)
+"""What every task may have, and lists of tasks."""
+
 
 def expression_problems(
-    source: str, check: Check, *, severity: Severity = "error"
+    source: str, catalogue: Catalogue, check: Check, *, severity: Severity = "error"
 ) -> tuple[Problem, ...]:
-    """Return the problems of all expressions of a flow's text; nothing if it is no YAML."""
+    """Return the problems of all expressions of a flow's text; nothing if it is no YAML.
+
+    Nothing is said about the own properties of types that are not available.
+    """
     try:
         document = read(source)
     except MalformedYaml:
@@ -37,22 +47,31 @@ def expression_problems(
     lines = source.splitlines()
     return tuple(
         _problem(document, lines, path, template, finding, severity)
-        for path, template in _templates(document.value, ())
+        for path, template in _templates(catalogue, document.value, ())
         for finding in check(template)
     )
 
 
-def _templates(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+def _templates(catalogue: Catalogue, value: Any, path: Path) -> Iterator[tuple[Path, str]]:
     if isinstance(value, str):
         if has_expression(value):
             yield path, value
     elif isinstance(value, dict):
-        for key, item in value.items():
-            if key not in _PLAIN:
-                yield from _templates(item, (*path, key))
+        keys = value.keys() - _PLAIN if _is_open(catalogue, value) else _OF_TASKS & value.keys()
+        for key in (key for key in value if key in keys):
+            yield from _templates(catalogue, value[key], (*path, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _templates(item, (*path, index))
+            yield from _templates(catalogue, item, (*path, index))
+
+
+def _is_open(catalogue: Catalogue, value: dict[str, Any]) -> bool:
+    """Say whether an object is of no type, or of one that is available."""
+    name = value.get("type")
+    if not isinstance(name, str) or "." not in name:
+        return True
+    info = catalogue.look_up(name)
+    return info is not None and info.available
 
 
 def _problem(

@@ -123,7 +123,7 @@ def _with_defaults(reading: Reading, section: Section) -> dict[str, Any]:
         info = reading.catalogue.look_up(name)
         return name if info is None else info.name
 
-    defaults = read_defaults(section, canonical)
+    defaults = read_defaults(section, canonical, reading.catalogue)
     return inject(reading.report, section.raw, defaults, canonical) if defaults else section.raw
 
 

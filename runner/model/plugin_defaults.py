@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from runner.model.catalogue import Catalogue, Category
+from runner.model.parse_tasks import COMMON
+from runner.model.parse_triggers import COMMON as TRIGGER_COMMON
 from runner.model.section import Report, Section
 from runner.model.yaml import Path
 
@@ -26,30 +29,44 @@ class Default:
     ref: str | None = None
 
 
-def read_defaults(owner: Section, canonical: Canonical) -> tuple[Default, ...]:
+def read_defaults(
+    owner: Section, canonical: Canonical, catalogue: Catalogue
+) -> tuple[Default, ...]:
     """Read ``pluginDefaults`` (or the older ``taskDefaults``)."""
     key = "pluginDefaults" if owner.has("pluginDefaults") else "taskDefaults"
-    return tuple(_read(owner, key, canonical))
+    found = (
+        _read(section, canonical, catalogue) for section in owner.sections(key, "a plugin default")
+    )
+    return tuple(default for default in found if default is not None)
 
 
-def _read(owner: Section, key: str, canonical: Canonical) -> Iterator[Default]:
-    for section in owner.sections(key, "a plugin default"):
-        section.refuse_unknown(_KEYS, "a plugin default")
-        for needed in ("type", "values"):
-            if not section.has(needed):
-                section.add(needed, f"Invalid Plugin Default: No '{needed}' provided", "required")
-        values = section.mapping("values")
-        for name, value in values.items():
-            if value is None:
-                path = (*section.path, "values", name)
-                section.report.add(
-                    path, f"Invalid Plugin Default: No value provided for key '{name}'"
-                )
-        name_of_type = section.text("type")
-        if name_of_type:
-            yield Default(
-                canonical(name_of_type), values, section.boolean("forced"), section.text("ref")
-            )
+def _read(section: Section, canonical: Canonical, catalogue: Catalogue) -> Default | None:
+    section.refuse_unknown(_KEYS, "a plugin default")
+    for needed in ("type", "values"):
+        if not section.has(needed):
+            section.add(needed, f"Invalid Plugin Default: No '{needed}' provided", "required")
+    values = section.mapping("values")
+    name = section.text("type")
+    if not name:
+        return None
+    _check_properties(section, catalogue, name, values)
+    return Default(canonical(name), values, section.boolean("forced"), section.text("ref"))
+
+
+def _check_properties(
+    section: Section, catalogue: Catalogue, name: str, values: Mapping[str, Any]
+) -> None:
+    info = catalogue.look_up(name)
+    if info is None or not info.available:
+        return
+    common = TRIGGER_COMMON if info.category is Category.TRIGGER else COMMON
+    known = [*common, *(one for one, _ in info.lists), *catalogue.properties(info)]
+    lower = {one.lower() for one in known}
+    for key in values:
+        if key.lower() not in lower:
+            path = (*section.path, "values", key)
+            message = f"Invalid Plugin Default: No property '{key}' exists in plugin '{name}'"
+            section.report.add(path, message, "property_unknown", of_key=True)
 
 
 def inject(

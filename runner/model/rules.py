@@ -157,7 +157,9 @@ def _check_recursion(report: Report, flow: Flow, sites: dict[str, Path]) -> None
         )
         if own == (flow.namespace, flow.id):
             path = sites.get(task.id, ("tasks",))
-            report.add(path, f"Recursive call to flow [{flow.namespace}.{flow.id}]", "rule")
+            report.add(
+                path, f"Invalid Flow: Recursive call to flow [{flow.namespace}.{flow.id}]", "rule"
+            )
 
 
 def tasks_of(flow: Flow) -> Iterator[Task]:

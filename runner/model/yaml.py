@@ -116,112 +116,112 @@ def read(source: str) -> Document:
         ) from exc
 
 
+_ENDS = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+_STARTS = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
+
+
 class _Reader:
-    """Builds plain data from parser events; without recursion, so that depth costs no stack."""
+    """Builds plain data from parser events; without recursion, so that depth costs no stack.
+
+    *here* is the container being filled, *marks* its places, *path* the way to it; *stack* holds
+    those around it.
+    """
 
     def __init__(self, source: str) -> None:
-        self._loader = yaml.CSafeLoader(source.removeprefix("\ufeff"))
+        self._next: Callable[[], Any] = yaml.CSafeLoader(source.removeprefix("\ufeff")).get_event
         self._marks: dict[int, Any] = {}
         self._problems: list[Problem] = []
+        self._here: Any = None
+        self._here_marks: dict[Any, Any] = {}
+        self._path: list[str | int] = []
+        self._stack: list[tuple[Any, dict[Any, Any]]] = []
 
     def read(self) -> Document:
-        start, event = self._first()
-        value = self._node(event)
-        return Document(value, self._marks, tuple(self._problems), start)
-
-    def _first(self) -> tuple[Position, Any]:
-        """Skip to the first node of the first document."""
-        next_event: Callable[[], Any] = self._loader.get_event
-        next_event()
-        if not isinstance(next_event(), yaml.DocumentStartEvent):
+        self._next()
+        if not isinstance(self._next(), yaml.DocumentStartEvent):
             raise MalformedYaml("the file is empty", Position(1, 1))
-        event = next_event()
-        return _position(event.start_mark), event
+        event = self._next()
+        value = self._root(event)
+        return Document(value, self._marks, tuple(self._problems), _position(event.start_mark))
 
-    def _node(self, event: Any) -> Any:
-        """Return the value that begins with *event*, consuming all of its events."""
-        kind = type(event)
-        if kind is yaml.ScalarEvent:
-            self._refuse_anchor(event, ())
+    def _root(self, event: Any) -> Any:
+        root = self._value(event, ())
+        if type(event) in _STARTS:
+            self._here, self._here_marks = root, self._marks[id(root)]
+            while self._step():
+                pass
+        return root
+
+    def _step(self) -> bool:
+        """Take in one item of the container at hand, or leave it; false: the root is complete."""
+        event = self._next()
+        if type(event) in _ENDS:
+            return self._leave()
+        step: str | int
+        if type(self._here) is dict:
+            step, key_mark, event = self._key(event)
+            value = self._value(event, step)
+            is_new = step not in self._here
+            self._here[step] = value
+        else:
+            step, key_mark, is_new = len(self._here), event.start_mark, True
+            value = self._value(event, step)
+            self._here.append(value)
+        if is_new:
+            self._here_marks[step] = (key_mark, event.start_mark)
+        if type(event) in _STARTS:
+            self._enter(step, value, event)
+        return True
+
+    def _enter(self, step: str | int, value: Any, event: Any) -> None:
+        self._stack.append((self._here, self._here_marks))
+        self._path.append(step)
+        self._here, self._here_marks = value, self._marks[id(value)]
+        if len(self._stack) >= MAX_DEPTH:
+            message = f"nested deeper than {MAX_DEPTH} levels"
+            raise MalformedYaml(message, _position(event.start_mark))
+
+    def _leave(self) -> bool:
+        if not self._stack:
+            return False
+        self._here, self._here_marks = self._stack.pop()
+        self._path.pop()
+        return True
+
+    def _value(self, event: Any, step: str | int | tuple[()]) -> Any:
+        """Return the scalar that *event* is, or the empty container that it begins."""
+        if event.anchor is not None:
+            raise _anchored(event, self._path_to(step))
+        if type(event) is yaml.ScalarEvent:
             return scalar(event)
-        if kind is yaml.AliasEvent:
-            raise _alias(event, ())
-        return self._tree(event)
-
-    def _tree(self, event: Any) -> Any:
-        next_event: Callable[[], Any] = self._loader.get_event
-        root: Any = self._container(event, ())
-        stack: list[tuple[Any, dict[Any, Any]]] = []
-        here, marks = root, self._marks[id(root)]
-        path: list[str | int] = []
-        while True:
-            event = next_event()
-            kind = type(event)
-            if kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-                if not stack:
-                    return root
-                here, marks = stack.pop()
-                path.pop()
-                continue
-            step: str | int
-            if type(here) is dict:
-                step, key_mark, event = self._key(event, next_event, here, path)
-                kind = type(event)
-            else:
-                step, key_mark = len(here), event.start_mark
-            if kind is yaml.ScalarEvent:
-                if event.anchor is not None:
-                    self._refuse_anchor(event, (*path, step))
-                value = scalar(event)
-            elif kind is yaml.AliasEvent:
-                raise _alias(event, (*path, step))
-            else:
-                value = self._container(event, (*path, step))
-            duplicate = type(here) is dict and step in here
-            if type(here) is dict:
-                here[step] = value
-            else:
-                here.append(value)
-            if not duplicate:
-                marks[step] = (key_mark, event.start_mark)
-            if kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-                stack.append((here, marks))
-                path.append(step)
-                here, marks = value, self._marks[id(value)]
-                if len(stack) >= MAX_DEPTH:
-                    message = f"nested deeper than {MAX_DEPTH} levels"
-                    raise MalformedYaml(message, _position(event.start_mark))
-
-    def _container(self, event: Any, path: Path) -> Any:
-        self._refuse_anchor(event, path)
         value: Any = {} if type(event) is yaml.MappingStartEvent else []
         self._marks[id(value)] = {}
         return value
 
-    def _key(
-        self, event: Any, next_event: Callable[[], Any], here: dict[str, Any], path: list[str | int]
-    ) -> Any:
+    def _key(self, event: Any) -> tuple[str, Any, Any]:
         """Return the key that *event* is, its mark, and the first event of its value."""
         if type(event) is not yaml.ScalarEvent:
-            raise _no_key(event, tuple(path))
+            raise _no_key(event, tuple(self._path))
         key: str = event.value
         mark = event.start_mark
         if key == "<<" and not event.style:
-            raise MalformedYaml("merge keys (<<) are not supported", _position(mark), (*path, key))
-        self._refuse_anchor(event, (*path, key))
-        if key in here:
-            self._duplicate(key, mark, path)
-        return key, mark, next_event()
+            raise MalformedYaml(
+                "merge keys (<<) are not supported", _position(mark), self._path_to(key)
+            )
+        if event.anchor is not None:
+            raise _anchored(event, self._path_to(key))
+        if key in self._here:
+            self._duplicate(key, mark)
+        return key, mark, self._next()
 
-    def _duplicate(self, key: str, mark: Any, path: list[str | int]) -> None:
+    def _duplicate(self, key: str, mark: Any) -> None:
         at = _position(mark)
         message = f"Duplicate field '{key}' (at line {at.line})"
-        self._problems.append(Problem(message, "duplicate", show((*path, key)), at.line, at.column))
+        where = show(self._path_to(key))
+        self._problems.append(Problem(message, "duplicate", where, at.line, at.column))
 
-    def _refuse_anchor(self, event: Any, path: Path) -> None:
-        if event.anchor is not None:
-            message = f"anchors (&{event.anchor}) are not supported: write the value out"
-            raise MalformedYaml(message, _position(event.start_mark), path)
+    def _path_to(self, step: str | int | tuple[()]) -> Path:
+        return tuple(self._path) if isinstance(step, tuple) else (*self._path, step)
 
 
 def scalar(event: Any) -> Any:
@@ -290,15 +290,21 @@ def _at(source: str, index: int) -> Position:
     return Position(line + 1, index - (source.rfind("\n", 0, index) + 1) + 1)
 
 
-def _alias(event: Any, path: Path) -> MalformedYaml:
-    message = f"aliases (*{event.anchor}) are not supported: write the value out, or quote the text"
-    return MalformedYaml(message, _position(event.start_mark), path)
+def _anchored(event: Any, path: Path) -> MalformedYaml:
+    at = _position(event.start_mark)
+    if type(event) is yaml.AliasEvent:
+        text = (
+            f"aliases (*{event.anchor}) are not supported: write the value out, or quote the text"
+        )
+    else:
+        text = f"anchors (&{event.anchor}) are not supported: write the value out"
+    return MalformedYaml(text, at, path)
 
 
 def _no_key(event: Any, path: Path) -> MalformedYaml:
     at = _position(event.start_mark)
     if type(event) is yaml.AliasEvent:
-        return _alias(event, path)
+        return _anchored(event, path)
     if type(event) is yaml.MappingStartEvent and event.flow_style:
         at = Position(at.line, max(1, at.column - 1))
         return MalformedYaml('a value that begins with {{ needs quotes: "{{ … }}"', at, path)

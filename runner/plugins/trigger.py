@@ -55,6 +55,13 @@ class Schedule(TriggerType):
         default=None, description="ignored"
     )
 
+    interval: Annotated[Any, Read.STATIC] = Field(default=None, description="must be absent")
+
+    @field_validator("interval")
+    @classmethod
+    def _no_interval(cls, interval: object) -> None:
+        raise ValueError("must be null")
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, zone: str | None) -> str | None:

@@ -17,6 +17,7 @@ from runner.plugin import Task as TaskType
 from runner.registry import names
 from runner.registry.building import Plan, Render, plan
 from runner.registry.checking import check
+from runner.registry.shapes import shapes_of
 
 __all__ = ["Registry", "Render", "load"]
 
@@ -94,6 +95,11 @@ class Registry:
         ]
         others = [full for full, kind in names.known_elsewhere().values() if kind is category]
         return nearest(full_name, [*others, *ours], cutoff=0.8)
+
+    def properties(self, info: TypeInfo) -> Iterable[str]:
+        """Return the names of the own properties of an available type."""
+        cls = self._classes[info.name]
+        return (*shapes_of(cls), *cls.later)
 
     def check(self, info: TypeInfo, properties: Mapping[str, Any]) -> Iterable[Finding]:
         """Say what is wrong with the own properties of an available type, as they are written."""
