@@ -41,13 +41,17 @@ def numbered(sql: str) -> str:
 class PostgresqlConnection:
     """A connection of ours; outside of a transaction it refuses to work."""
 
-    for_update = " FOR UPDATE"
-    skip_locked = " FOR UPDATE SKIP LOCKED"
-
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         self.raw = raw
         self.is_open = False
+        self.for_update = self.skip_locked = ""
         self.transaction: Any = None
+
+    def begun(self, *, writes: bool) -> None:
+        """Work from now on; a view cannot lock rows and need not."""
+        self.is_open = True
+        self.for_update = " FOR UPDATE" if writes else ""
+        self.skip_locked = " FOR UPDATE SKIP LOCKED" if writes else ""
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> psycopg.Cursor[Any]:
         """Run one statement."""
@@ -151,7 +155,7 @@ class _Block:
         except BaseException as exc:
             self._database.give(connection)
             raise translated(exc) from exc
-        connection.is_open = True
+        connection.begun(writes=self._statement != _READ)
         return connection
 
     def __exit__(
@@ -177,6 +181,8 @@ def translated(exc: BaseException) -> BaseException:
     """Return our error for one of PostgreSQL's, or the same where it tells of a mistake of ours."""
     if isinstance(exc, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure):
         return Conflict(f"another transaction was faster: {exc}")
+    if isinstance(exc, psycopg.errors.ReadOnlySqlTransaction):
+        return RuntimeError("a view cannot write")
     if isinstance(exc, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
         return HeadraceError(
             f"the database is not of this version ({exc}): run `headrace db upgrade`"

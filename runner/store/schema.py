@@ -180,7 +180,7 @@ executions = Table(
     Column("fully_ended", Boolean, nullable=False, server_default=false()),
     Column("unfinished", Boolean, nullable=False, server_default=false()),  # the last fold was cut
     Column("holds_slot", Boolean, nullable=False, server_default=false()),
-    _text("created_by", nullable=False, server_default=""),
+    _text("created_by", nullable=False),
     _moment("created_at", nullable=False),
     _moment("started_at"),
     _moment("ended_at"),

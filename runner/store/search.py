@@ -85,7 +85,7 @@ class ExecutionSearch:
         if not branches:
             return {}
         sql, values = _union(branches, f"e.created_at, e.id, {column} AS found", "DESC", at_most)
-        counted = f"SELECT found, count(*) FROM ({sql}) AS some GROUP BY found"
+        counted = f"SELECT found, count(*) FROM ({sql}) AS counted GROUP BY found"
         return dict(self._sql.execute(counted, values).fetchall())
 
     def _keys(
@@ -126,7 +126,7 @@ class ExecutionSearch:
     def _rare_states(self, filter: ExecutionFilter) -> Sequence[str] | None:
         """Return the wanted states if few executions are in them."""
         rare = tuple(dict.fromkeys(filter.states))
-        sql = "SELECT count(*) FROM (SELECT 1 FROM executions WHERE state = ? LIMIT ?) AS some"
+        sql = "SELECT count(*) FROM (SELECT 1 FROM executions WHERE state = ? LIMIT ?) AS counted"
         for state in rare:
             if self._sql.execute(sql, (state, _RARE)).fetchone()[0] >= _RARE:
                 return None

@@ -178,6 +178,7 @@ class Shape(Generic[T]):
         self.upsert = upsert(table, self.names, keys, keep) if keys else self.insert
         self._value = value
         forms = [(index, *_conversions(hints[name])) for index, name in enumerate(self.names)]
+        self._any = {index for index, name in enumerate(self.names) if hints[name] is Any}
         self._writes = tuple((index, write) for index, write, _ in forms if write)
         self._reads = tuple((index, read) for index, _, read in forms if read)
 
@@ -185,7 +186,7 @@ class Shape(Generic[T]):
         """Return the values of all columns, in order."""
         items = [getattr(value, name) for name in self.names]
         for index, write in self._writes:
-            if items[index] is not None:
+            if items[index] is not None or index in self._any:
                 items[index] = write(items[index])
         return items
 

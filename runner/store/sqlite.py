@@ -246,6 +246,8 @@ def translated(exc: BaseException) -> BaseException:
         return exc
     if "locked" in str(exc) or "busy" in str(exc):
         return Conflict(f"the database is busy: {exc}")
+    if "readonly" in str(exc):
+        return RuntimeError("a view cannot write")
     if "no such table" in str(exc) or "no such column" in str(exc):
         return DatabaseVersionWrong(f"the database is not of this version: {exc}")
     return Unavailable(f"the database does not work: {exc}")

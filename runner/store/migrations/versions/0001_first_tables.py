@@ -153,7 +153,7 @@ def _executions() -> None:
         sa.Column("fully_ended", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("unfinished", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("holds_slot", sa.Boolean(), nullable=False, server_default=sa.false()),
-        _text("created_by", nullable=False, server_default=""),
+        _text("created_by", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger()),
         sa.Column("ended_at", sa.BigInteger()),
