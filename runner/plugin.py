@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
 
 from runner.errors import HeadraceError
+from runner.model.facts import Facts
 from runner.model.flow import TaskKind
 from runner.model.logs import Level
 from runner.model.states import State
@@ -136,6 +137,21 @@ class TriggerType(Plugin):
     evaluated_by: ClassVar[str] = (
         "scheduler"  # scheduler (dates) | webhook | flow | commit | polling
     )
+
+
+class Condition(Plugin):
+    """Base of every condition of a trigger; its fields are rendered before it is asked."""
+
+    category: ClassVar[str] = "condition"
+    on_schedule: ClassVar[bool] = False  # usable where there is no execution yet
+
+    def holds(self, facts: Facts) -> bool:
+        """Say whether it holds.
+
+        Raises:
+            ValueError: it cannot be judged: a needed fact or property is missing.
+        """
+        raise NotImplementedError
 
 
 class TaskLog(Protocol):

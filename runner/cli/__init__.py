@@ -1,4 +1,4 @@
-"""The command ``headrace``: a group whose subcommands come from the packages above and beside it."""
+"""The command ``headrace``: a group whose subcommands come from entry points."""
 
 from __future__ import annotations
 

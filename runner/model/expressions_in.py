@@ -90,8 +90,8 @@ def _problem(
 def _place(lines: list[str], start: Position, template: str, line: int, column: int) -> Position:
     """Return the place in the file of a place in a scalar: exact for block scalars and plain lines.
 
-    The template's line is looked for in the file from the scalar's first line on, since block scalars
-    are cut at their left and folded ones joined.
+    The template's line is looked for in the file from the scalar's first line on, since block
+    scalars are cut at their left and folded ones joined.
     """
     wanted = template.splitlines()[line - 1].strip() if line <= template.count("\n") + 1 else ""
     for number in range(start.line, min(len(lines), start.line + template.count("\n") + 2) + 1):

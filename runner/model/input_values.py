@@ -1,7 +1,7 @@
 """Reading one value as the type of an input or output (flow-language §7.2).
 
-Results are plain data as it is stored and shown to expressions: dates, times and durations are texts in
-the form that Java gives them. Every reader raises ValueError with Kestra's words.
+Results are plain data as it is stored and shown to expressions: dates, times and durations are
+texts in the form that Java gives them. Every reader raises ValueError with Kestra's words.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PATTERN_SECONDS = 1.0
 
 
 def read_value(kind: str, value: Any, settings: Settings, *, lenient: bool = False) -> Any:
-    """Return *value* as plain data of a type. *lenient*: it is a default, where numbers are durations."""
+    """Return *value* as plain data of a type; in defaults (*lenient*) numbers are durations."""
     if kind == "DURATION" and not lenient and not _is_text_duration(value):
         raise ValueError(f"Text cannot be parsed to a Duration: {text_of(value)}")
     return _READERS[kind](value, settings)

@@ -39,7 +39,7 @@ def resolve_inputs(flow: Flow, given: Mapping[str, Any], render: RenderInput) ->
     """Return the inputs of an execution; ids with dots become nested maps.
 
     Raises:
-        InputInvalid: values are missing or wrong; one line for each fault, in the order of the inputs.
+        InputInvalid: values are missing or wrong; one line for each fault, in declared order.
     """
     examined = examine_inputs(flow.inputs, given, render)
     faults = [error for one in examined for error in one.errors]
@@ -77,7 +77,7 @@ def convert_output(output: Output, value: Any) -> Any:
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn dotted names into nested maps; where a name is both a value and a map, the first stays."""
+    """Turn dotted names into nested maps; of a value and a map of one name the first stays."""
     root: dict[str, Any] = {}
     for name, value in flat.items():
         *parents, last = name.split(".")
@@ -121,7 +121,7 @@ class _Examination:
         return self._value(one, variables)
 
     def _visible(self, one: Input) -> dict[str, Any]:
-        """Inputs that expressions of *one* see: those that it depends on; null for others with defaults."""
+        """What expressions of *one* see: what it depends on, and null for others with defaults."""
         flat = {name: None for name, other in self._inputs.items() if other.defaults is not None}
         named = {name: self._done[name].value for name in one.depends_on if name in self._done}
         return nested({**flat, **named})

@@ -35,7 +35,8 @@ TYPE = NameRule(r"[A-Za-z_$][A-Za-z0-9_$]*(?:\.[A-Za-z_$][A-Za-z0-9_$]*)*")
 KV_KEY = NameRule("[a-zA-Z0-9][a-zA-Z0-9._-]*")
 
 RESERVED_FLOW_IDS = (
-    "pause", "resume", "force-run", "change-status", "kill", "executions", "search", "source", "disable", "enable",
+    "pause", "resume", "force-run", "change-status", "kill", "executions", "search", "source",
+    "disable", "enable",
 )  # fmt: skip
 
 SYSTEM_LABEL = "system."
@@ -49,8 +50,8 @@ def label_key_fault(key: str) -> str | None:
     if _LABEL_KEY.fullmatch(key) and key[0].islower():
         return None
     return (
-        "Invalid label key. A valid key contains only lowercase letters numbers hyphens (-) underscores (_) "
-        "or periods (.) and must begin with a lowercase letter."
+        "Invalid label key. A valid key contains only lowercase letters numbers hyphens (-) "
+        "underscores (_) or periods (.) and must begin with a lowercase letter."
     )
 
 

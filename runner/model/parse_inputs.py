@@ -12,7 +12,8 @@ from runner.model.names import INPUT_ID, nearest
 from runner.model.section import Section
 
 COMMON = (
-    "id", "name", "type", "description", "displayName", "required", "defaults", "prefill", "dependsOn",
+    "id", "name", "type", "description", "displayName", "required", "defaults", "prefill",
+    "dependsOn",
 )  # fmt: skip
 
 INPUT_TYPES: dict[str, tuple[str, ...]] = {

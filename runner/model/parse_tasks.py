@@ -15,8 +15,9 @@ from runner.model.parse_inputs import read_inputs
 from runner.model.section import Report, Section
 
 COMMON = (
-    "id", "type", "description", "disabled", "runIf", "retry", "timeout", "allowFailure", "allowWarning",
-    "logLevel", "logToFile", "taskCache", "workerGroup", "pluginDefaultsRef", "version", "assets",
+    "id", "type", "description", "disabled", "runIf", "retry", "timeout", "allowFailure",
+    "allowWarning", "logLevel", "logToFile", "taskCache", "workerGroup",
+    "pluginDefaultsRef", "version", "assets",
 )  # fmt: skip
 """Properties that every task may have."""
 
@@ -214,7 +215,10 @@ def _common(section: Section) -> dict[str, Any]:
             )
     if section.has("assets"):
         name = section.text("id")
-        message = f"Task '{name}' can't have any `assets` because assets are only available in Enterprise Edition."
+        message = (
+            f"Task '{name}' can't have any `assets` because assets are only available "
+            "in Enterprise Edition."
+        )
         section.add("assets", message, "rule", of_key=True)
     return {
         "description": section.text("description"),

@@ -13,9 +13,9 @@ from runner.model.section import Section
 from runner.model.states import State
 
 COMMON = (
-    "id", "type", "description", "disabled", "conditions", "labels", "logLevel", "minLogLevel", "logToFile",
-    "stopAfter", "failOnTriggerError", "allowConcurrent", "workerGroup", "version", "assets",
-    "pluginDefaultsRef", "inputs",
+    "id", "type", "description", "disabled", "conditions", "labels", "logLevel", "minLogLevel",
+    "logToFile", "stopAfter", "failOnTriggerError", "allowConcurrent", "workerGroup", "version",
+    "assets", "pluginDefaultsRef", "inputs",
 )  # fmt: skip
 """Properties that every trigger may have (``inputs``: those that start executions with inputs)."""
 

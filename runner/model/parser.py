@@ -18,9 +18,10 @@ from runner.model.section import Report, Section
 from runner.model.yaml import MalformedYaml, read, show
 
 FLOW_KEYS = (
-    "id", "namespace", "description", "tasks", "inputs", "outputs", "variables", "labels", "triggers", "errors",
-    "finally", "afterExecution", "listeners", "pluginDefaults", "taskDefaults", "concurrency", "retry", "sla",
-    "checks", "disabled", "workerGroup", "revision", "deleted", "updated", "tenantId", "source",
+    "id", "namespace", "description", "tasks", "inputs", "outputs", "variables", "labels",
+    "triggers", "errors", "finally", "afterExecution", "listeners", "pluginDefaults",
+    "taskDefaults", "concurrency", "retry", "sla", "checks", "disabled", "workerGroup",
+    "revision", "deleted", "updated", "tenantId", "source",
 )  # fmt: skip
 
 _LATER = ("listeners", "sla", "checks")
@@ -49,7 +50,8 @@ def parse_flow(
 ) -> Parsed:
     """Read a flow's text. There is no flow if any problem is an error; all problems come at once.
 
-    A text without a namespace belongs to *namespace* (what it was stored under) or *default_namespace*.
+    A text without a namespace belongs to *namespace* (what it was stored under) or
+    *default_namespace*.
     """
     try:
         document = read(source)

@@ -124,7 +124,7 @@ def _referred(matching: Sequence[Default], ref: str) -> list[Default]:
 
 
 def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two maps: maps in depth, lists one after the other, else *upper* wins, but null never does."""
+    """Merge two maps: maps in depth, lists joined, else *upper* wins, but null never does."""
     merged = dict(lower)
     for key, value in upper.items():
         merged[key] = _merged(merged[key], value) if key in merged else value

@@ -15,8 +15,8 @@ from runner.model.yaml import Path
 
 _SUBFLOWS = ("io.kestra.plugin.core.flow.Subflow", "io.kestra.plugin.core.flow.ForEachItem")
 _DASHES = (
-    "Invalid {what} reference: use {what}s[key-name] instead of {what}s.key-name — keys with dashes require "
-    "bracket notation, offending {where}: [{ids}]"
+    "Invalid {what} reference: use {what}s[key-name] instead of {what}s.key-name — keys with "
+    "dashes require bracket notation, offending {where}: [{ids}]"
 )
 
 
@@ -130,7 +130,10 @@ def _check_nesting(report: Report, inputs: Sequence[tuple[str, Path]]) -> None:
         for size in range(1, len(parts)):
             above = ".".join(parts[:size])
             if above in names:
-                message = f"Input path '{above}' conflicts with '{name}'; one cannot be nested under the other."
+                message = (
+                    f"Input path '{above}' conflicts with '{name}'; "
+                    "one cannot be nested under the other."
+                )
                 report.add(path, message, "rule")
 
 
@@ -170,7 +173,7 @@ def tasks_of(flow: Flow) -> Iterator[Task]:
 
 
 def _check_labels(report: Report, raw: dict[str, Any]) -> None:
-    """No ``system.*`` labels in the flow, its triggers and subflow tasks, but for ``system.readOnly`` of the flow."""
+    """No ``system.*`` labels, but for ``system.readOnly`` of the flow."""
     for key, value, path in _labels(raw.get("labels"), ("labels",)):
         if key.startswith(SYSTEM_LABEL) and key != WRITABLE_SYSTEM_LABEL:
             _refuse_label(report, key, value, path)
@@ -198,7 +201,7 @@ def _labels(value: Any, path: Path) -> Iterator[tuple[str, Any, Path]]:
 
 
 def _check_dashes(report: Report, flow: Flow, sites: Sites) -> None:
-    """``{{ inputs.a-b }}`` reads as a subtraction: refuse it as Kestra does, in plain texts of tasks and outputs."""
+    """``{{ inputs.a-b }}`` is a subtraction: refuse it, as Kestra does, in tasks and outputs."""
     inputs = [re.escape(name) for name, _ in sites.inputs if "-" in name]
     tasks = [re.escape(name) for name, _ in sites.tasks if "-" in name]
     of_tasks = dict(sites.tasks)

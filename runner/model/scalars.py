@@ -1,4 +1,4 @@
-"""Texts of scalars as Java writes them (flow-language §1.1): ``1e3`` is "1000.0", ``yes`` is "true"."""
+"""Texts of scalars as Java writes them: ``1e3`` is "1000.0", ``yes`` is "true"."""
 
 from __future__ import annotations
 

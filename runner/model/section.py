@@ -1,4 +1,4 @@
-"""Reading the mappings of a flow: each accessor returns a typed value, or notes a problem and a default."""
+"""Reading the mappings of a flow: each accessor gives a typed value, or notes a problem."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ class Section:
         return None
 
     def labels(self, key: str) -> Labels:
-        """Return labels, written as a map or as a list of ``{key, value}``; the last of a key wins."""
+        """Return labels, written as a map or a list of ``{key, value}``; the last of a key wins."""
         found: dict[str, str] = {}
         for label, value, path in self._label_pairs(key):
             if isinstance(value, list | dict) or value is None:

@@ -1,8 +1,8 @@
 """YAML as Kestra reads it: Jackson's reader over SnakeYAML, a subset of YAML 1.1.
 
 Scalars, sequences and mappings with text keys; no dates, no base 60, no merge. Anchors, aliases and
-merge keys are refused instead of being read as their own names. Positions are kept, so that whatever
-is said about a value can point at it.
+merge keys are refused instead of being read as their own names. Positions are kept, so that
+whatever is said about a value can point at it.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Document:
     start: Position = Position(1, 1)
 
     def position(self, path: Path, *, of_key: bool = False) -> Position:
-        """Return where the value of *path* begins (or its key); of what is missing, its nearest parent."""
+        """Return where a value (or its key) begins; of what is missing, its nearest parent."""
         value, found = self.value, self.start
         for depth, step in enumerate(path):
             marks = self.marks.get(id(value))

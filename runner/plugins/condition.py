@@ -1,20 +1,17 @@
-"""Conditions of triggers: which dates, calls and executions start something.
-
-`holds` judges rendered conditions; it sees `Facts` and asks nothing else.
-"""
+"""Conditions of triggers: which dates, calls and executions start something."""
 
 from __future__ import annotations
 
 import calendar
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, time
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from runner.model.facts import Facts
 from runner.model.states import State
-from runner.plugin import Plugin, Read
+from runner.plugin import Condition, Read
 
 _OLD = "io.kestra.core.models.conditions.types."
 _CORE = "io.kestra.plugin.core.condition."
@@ -23,39 +20,6 @@ _TRIGGER_DATE = "{{ trigger.date }}"
 Day = Literal["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]
 _DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 _PLACES = ("FIRST", "SECOND", "THIRD", "FOURTH")
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What conditions are about: the upstream or called execution, if there is one.
-
-    *retried* are the states of attempts of task runs that had more than one.
-    """
-
-    date: datetime | None = None
-    namespace: str | None = None
-    flow_id: str | None = None
-    state: State | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    outputs: Mapping[str, Any] | None = None
-    retried: tuple[State, ...] = ()
-    listener_namespace: str | None = None
-    listener_flow_id: str | None = None
-
-
-class Condition(Plugin):
-    """Base of every condition."""
-
-    category: ClassVar[str] = "condition"
-    on_schedule: ClassVar[bool] = False  # usable where there is no execution yet
-
-    def holds(self, facts: Facts) -> bool:
-        """Say whether it holds.
-
-        Raises:
-            ValueError: it cannot be judged: a needed fact or property is missing.
-        """
-        raise NotImplementedError
 
 
 def _aliases(name: str) -> tuple[str, str]:

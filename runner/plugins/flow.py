@@ -1,4 +1,4 @@
-"""Tasks that steer others. Their work is done by `runner.engine.flowables`; here are their properties."""
+"""Properties of the tasks that steer others; `runner.engine.flowables` does their work."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ AVAILABLE = frozenset({"Sequential", "Parallel", "ForEach", "If", "Subflow", "Pa
 class Flowable(Task):
     """Base of the tasks that the engine itself works on.
 
-    *needs*: of each group of lists one must have a task, else the message is shown. *wraps_tasks*: the
-    items of ``tasks`` are ``{task, dependsOn}``. *input_lists*: properties that hold inputs.
+    *needs*: of each group of lists one must have a task, else the message is shown. *wraps_tasks*:
+    the items of ``tasks`` are ``{task, dependsOn}``. *input_lists*: properties that hold inputs.
     """
 
     kind = TaskKind.FLOWABLE

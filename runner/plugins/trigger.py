@@ -106,7 +106,8 @@ class Webhook(TriggerType):
     def _known_content_type(cls, value: str | None) -> str | None:
         if value not in (None, "application/json", "text/plain"):
             raise ValueError(
-                "invalid webhook: responseContentType must be either 'application/json' or 'text/plain'"
+                "invalid webhook: responseContentType must be either "
+                "'application/json' or 'text/plain'"
             )
         return value
 
@@ -135,7 +136,7 @@ class Flow(TriggerType):
 
 
 def is_zone(name: str) -> bool:
-    """Say whether *name* is a time zone by Java's rules: a region, or an offset such as ``+02:00``."""
+    """Say whether *name* is a time zone by Java's rules: a region, or an offset as ``+02:00``."""
     if _OFFSET.fullmatch(name):
         return True
     try:

@@ -1,7 +1,7 @@
 """All task, trigger, condition and task-runner types, by name, and how a flow's words become them.
 
-Types come from `runner.plugins` and from the entry point group ``headrace.plugins``. `Registry` is also
-the parser's catalogue (`runner.model.catalogue`).
+Types come from `runner.plugins` and from the entry point group ``headrace.plugins``. `Registry` is
+also the parser's catalogue (`runner.model.catalogue`).
 """
 
 from __future__ import annotations

@@ -171,5 +171,5 @@ def _is_template(field: FieldShape, value: Any) -> bool:
 
 
 def _severity(field: FieldShape) -> Severity:
-    """Kestra finds wrong values of rendered properties only when the task runs; so they are warnings."""
+    """Kestra finds wrong values of rendered properties when the task runs: warnings here."""
     return "error" if field.read is Read.STATIC else "warning"

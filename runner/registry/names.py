@@ -73,7 +73,7 @@ def category_of(cls: type[Plugin]) -> Category:
 
 
 def installed() -> tuple[tuple[type[Plugin], ...], Mapping[str, Exception]]:
-    """Return all classes of `runner.plugins` and of the entry points, and the entry points that fail."""
+    """Return all classes that there are, and the entry points that fail."""
     classes = [*classes_in(importlib.import_module("runner.plugins"))]
     broken: dict[str, Exception] = {}
     for point in entry_points(group=GROUP):
@@ -95,7 +95,8 @@ def classes_in(module: ModuleType) -> Iterator[type[Plugin]]:
 def _modules(module: ModuleType) -> Iterator[ModuleType]:
     yield module
     for found in pkgutil.walk_packages(getattr(module, "__path__", ()), f"{module.__name__}."):
-        yield importlib.import_module(found.name)
+        if not found.name.rpartition(".")[2].startswith("_"):
+            yield importlib.import_module(found.name)
 
 
 def _is_type(value: object) -> bool:
@@ -112,7 +113,7 @@ def known_elsewhere() -> Mapping[str, tuple[str, Category]]:
 
 
 def _entries(lines: Iterable[str]) -> Iterator[tuple[str, tuple[str, Category]]]:
-    """Read ``[category] package.`` headings, each followed by lines of ``Name`` or ``Name = alias alias``."""
+    """Read headings ``[category] package.`` and lines of ``Name`` or ``Name = alias alias``."""
     category, package = Category.TASK, ""
     for line in lines:
         if line.startswith("["):

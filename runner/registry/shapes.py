@@ -1,7 +1,7 @@
 """How values of a flow become what a field's annotation asks for, before pydantic checks them.
 
-Kestra's readers turn numbers and booleans into texts where a text is asked for, texts into durations by
-Java's rules, and JSON texts into lists and maps (flow-language §1.1, §2); pydantic does none of these.
+Kestra's readers turn numbers and booleans into texts where a text is asked for, texts into
+durations by Java's rules, and JSON texts into lists and maps; pydantic does none of these.
 """
 
 from __future__ import annotations

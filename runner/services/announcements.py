@@ -18,10 +18,10 @@ from runner.engine.events import ChildEnded, Started
 from runner.errors import HeadraceError
 from runner.expressions import Context, ExpressionError, render, render_value
 from runner.model.execution import Execution, StartedBy, TaskRun
+from runner.model.facts import Facts
 from runner.model.flow import Flow, Trigger
 from runner.model.states import State
 from runner.model.wake import Wake
-from runner.plugins.condition import Facts
 from runner.runtime import Runtime
 from runner.runtime.context import ExecutionVariables, nested_labels
 from runner.runtime.runs import RunView

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.expressions import Context, render_value
-from runner.plugins.condition import Condition, Facts
+from runner.model.facts import Facts
+from runner.plugin import Condition
 from runner.runtime import Runtime
 
 NO_FACTS = Facts()

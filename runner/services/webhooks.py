@@ -19,9 +19,9 @@ from runner.engine.creation import Beginning
 from runner.errors import Conflict, HeadraceError, InputInvalid, NotFound, Refused
 from runner.expressions import Context, ExpressionError, is_template, render, render_value
 from runner.model.execution import Labels, StartedBy
+from runner.model.facts import Facts
 from runner.model.flow import Flow, Trigger
 from runner.plugin import TaskError
-from runner.plugins.condition import Facts
 from runner.runtime import Runtime
 from runner.runtime.context import nested_labels
 from runner.runtime.world import FlowWorld
