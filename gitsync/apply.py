@@ -225,15 +225,18 @@ def _write_snapshot(tx: Tx, source: str, snapshot: Snapshot) -> None:
     )
     tree = snapshot.files.tree
     if tree and not tx.trees.has(tree):
-        tx.trees.add(tree, _manifest(tx, snapshot))
+        _write_manifest(tx, snapshot)
     tx.trees.set_commit(source, commit.sha, tree)
 
 
-def _manifest(tx: Tx, snapshot: Snapshot) -> Iterable[TreeFile]:
+def _write_manifest(tx: Tx, snapshot: Snapshot) -> None:
     files = snapshot.files
-    gone = {(file.namespace, file.path) for file in (*files.removed, *files.changed)}
-    for known in tx.trees.files(snapshot.base) if snapshot.base else ():
-        if (known.namespace, known.path) not in gone:
-            yield known
-    for file in files.written:
-        yield TreeFile(file.namespace, file.path, file.blob, files.sizes[file.blob])
+    written = [
+        TreeFile(file.namespace, file.path, file.blob, files.sizes[file.blob])
+        for file in files.written
+    ]
+    if snapshot.base:
+        gone = [(file.namespace, file.path) for file in (*files.removed, *files.changed)]
+        tx.trees.derive(files.tree, snapshot.base, without=gone, files=written)
+    else:
+        tx.trees.add(files.tree, written)

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from gitsync.reading import ReadFlow, Reading, frame, line_of
-from gitsync.tree import NamespaceFile, Tree, lfs_problem, printable
+from gitsync.tree import Comparison, NamespaceFile, lfs_problem, printable
 from runner.model.flow import Flow
 from runner.model.problems import Problem
 from runner.store.base import FlowRow
@@ -196,35 +196,37 @@ class Plan:
         return "\n".join(lines)
 
 
-def to_read(old: Tree, new: Tree, own: Iterable[Known], troubled: Iterable[str]) -> frozenset[str]:
+def to_read(trees: Comparison, own: Iterable[Known], troubled: frozenset[str]) -> frozenset[str]:
     """Return the paths of flows to read: changed and unknown ones, and those that had problems."""
     known = {item.row.path for item in own if item.is_present}
-    again = {path for path in troubled if path in new.flows}
     return frozenset(
         path
-        for path, file in new.flows.items()
-        if old.flows.get(path) != file or path not in known or path in again
+        for path, file in trees.new.flows.items()
+        if trees.old.flows.get(path) != file or path not in known or path in troubled
     )
 
 
 def plan(
     target: Target,
-    old: Tree,
-    new: Tree,
+    trees: Comparison,
     reading: Reading,
     known: Mapping[Key, Known],
     *,
     claims: Mapping[Key, str] | None = None,
     troubled: frozenset[str] = frozenset(),
+    present: int | None = None,
 ) -> Plan:
     """Say what follows from a commit.
 
-    *known* holds the source's own flows and every other one that the read texts name; *claims* the
-    namespace files (namespace, path) of other owners; *troubled* the paths with problems before.
+    *known* holds the source's own flows at the paths spoken of, and every flow that the read texts
+    name; *present* counts all of its own that are there; *claims* are the namespace files
+    (namespace, path) of other owners; *troubled* the paths with problems before.
     """
-    changes, refused, unchanged = _FlowPlanner(target, new, reading, known).run()
-    files, refused_files = files_of(target, old, new, reading, claims or {}, troubled)
-    others = [_refused_path(path, problem) for path, problem in new.problems.items()]
+    planner = _FlowPlanner(target, trees, reading, known)
+    changes, refused = planner.run()
+    files, refused_files = files_of(target, trees, reading, claims or {}, troubled)
+    others = [_refused_path(path, problem) for path, problem in trees.new.problems.items()]
+    unchanged = planner.unchanged(changes, len(planner.own) if present is None else present)
     everything = sorted((*refused, *refused_files, *others), key=lambda refusal: refusal.path)
     return Plan(target, changes, tuple(everything), files, unchanged)
 
@@ -233,7 +235,7 @@ class _FlowPlanner:
     """One run of the flows' part; a class only to share its tables among short methods."""
 
     def __init__(
-        self, target: Target, new: Tree, reading: Reading, known: Mapping[Key, Known]
+        self, target: Target, trees: Comparison, reading: Reading, known: Mapping[Key, Known]
     ) -> None:
         self.target = target
         self.known = known
@@ -242,21 +244,31 @@ class _FlowPlanner:
         self.own = {item.key: item for item in own if item.is_present}
         self.by_path = {item.row.path: item for item in self.own.values()}
         self.taken = {
-            self.by_path[path].key: path
-            for path in new.flows
-            if path not in self.read and path in self.by_path
+            item.key: path
+            for path, item in self.by_path.items()
+            if path is not None and self._stands(path, trees)
         }
         self.refused: list[Refusal] = []
         self.kept: set[Key] = set()
 
-    def run(self) -> tuple[tuple[FlowChange, ...], tuple[Refusal, ...], int]:
+    def _stands(self, path: str, trees: Comparison) -> bool:
+        """Say whether a flow's file is there and need not be read."""
+        if path in trees.new.flows:
+            return path not in self.read
+        return not trees.is_whole and path not in trees.touched
+
+    def unchanged(self, changes: Iterable[FlowChange], present: int) -> int:
+        """Return how many of the flows that were there stay just as they are."""
+        moved = {change.key for change in changes if change.key in self.own}
+        return present - len(moved | (self.kept & set(self.own)))
+
+    def run(self) -> tuple[tuple[FlowChange, ...], tuple[Refusal, ...]]:
         accepted = {key: flow for key, flow in self._chosen().items() if self._may_own(key, flow)}
         changes = [self._change(key, flow) for key, flow in accepted.items()]
         present = [change for change in changes if change is not None]
         removed = self._removed({*accepted, *self.taken, *self.kept})
-        unchanged = len(self.taken) + len(changes) - len(present)
         ordered = sorted((*present, *removed), key=lambda change: (change.path, change.key))
-        return tuple(ordered), tuple(self.refused), unchanged
+        return tuple(ordered), tuple(self.refused)
 
     def _chosen(self) -> dict[Key, ReadFlow]:
         """Return one usable file for each flow; refuse the others."""
@@ -420,18 +432,17 @@ def _refused_path(path: str, problem: Problem) -> Refusal:
 
 def files_of(
     target: Target,
-    old: Tree,
-    new: Tree,
+    trees: Comparison,
     reading: Reading,
     claims: Mapping[Key, str],
     troubled: frozenset[str],
 ) -> tuple[FilesChange, list[Refusal]]:
-    """Return how namespace files differ from those of *old*, and which are refused."""
-    refused = dict(_refused_files(target, new, reading, claims, troubled, old))
-    before = {p: f for p, f in old.files.items() if p not in troubled}
-    after = {p: f for p, f in new.files.items() if p not in refused}
+    """Return how namespace files differ from those of the old tree, and which are refused."""
+    refused = dict(_refused_files(target, trees, reading, claims, troubled))
+    before = {p: f for p, f in trees.old.files.items() if p not in troubled}
+    after = {p: f for p, f in trees.new.files.items() if p not in refused}
     change = FilesChange(
-        tree=_manifest_id(target, after, refused),
+        tree=_manifest_id(target, refused),
         added=tuple(f for p, f in after.items() if p not in before),
         changed=tuple(f for p, f in after.items() if p in before and before[p] != f),
         removed=tuple(f for p, f in before.items() if p not in after),
@@ -442,17 +453,16 @@ def files_of(
 
 def _refused_files(
     target: Target,
-    new: Tree,
+    trees: Comparison,
     reading: Reading,
     claims: Mapping[Key, str],
     troubled: frozenset[str],
-    old: Tree,
 ) -> Iterator[tuple[str, Problem]]:
-    for path, file in new.files.items():
+    for path, file in trees.new.files.items():
         if file.blob in reading.lfs:
             yield path, lfs_problem(path)
         elif (owner := claims.get((file.namespace, file.path))) and (
-            path in troubled or old.files.get(path) is None
+            path in troubled or trees.old.files.get(path) is None
         ):
             yield (
                 path,
@@ -464,11 +474,9 @@ def _refused_files(
             )
 
 
-def _manifest_id(
-    target: Target, files: Mapping[str, NamespaceFile], refused: Mapping[str, Problem]
-) -> str:
+def _manifest_id(target: Target, refused: Iterable[str]) -> str:
     """Return an id that is the same for the same content: empty where there is no file."""
-    if not files:
+    if not target.files_id:
         return ""
     parts = [target.files_id, target.namespace or "", *sorted(map(printable, refused))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]

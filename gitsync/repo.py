@@ -29,12 +29,12 @@ from urllib.parse import urlsplit
 
 from gitsync.addresses import (
     PROTOCOLS,
-    checked_ref,
     checked_sha,
     checked_url,
     is_local,
 )
 from gitsync.tree import Entry
+from runner.clock import EPOCH
 from runner.errors import Unavailable
 from runner.settings import SourceSettings, resolve
 
@@ -42,6 +42,7 @@ LOCAL_TIMEOUT = timedelta(minutes=2)
 _PINS = "refs/headrace/commits/"
 _LOOSE_PINS = 200  # more than this: pack refs and loose objects
 _CHUNK = 1 << 16
+_PERSON = re.compile(r"(.*?)\s*<([^>]*)> (\d+)")
 _KEPT = frozenset({"PATH", "HOME", "USER", "LOGNAME", "LANG", "TMPDIR", "TZ", "SSH_AUTH_SOCK"}) | {
     *("LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
     *("http_proxy", "https_proxy", "no_proxy", "all_proxy"),
@@ -166,6 +167,16 @@ class Commit:
     email: str
     at: datetime
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A path that differs; *status* is Git's letter: A, M, D or T (another type)."""
+
+    path: str
+    status: str
+    old: Entry | None
+    new: Entry | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,16 +443,37 @@ class Mirror:
         arguments = ["ls-tree", "-r", "-z", "--full-tree", "--end-of-options", checked_sha(sha)]
         return parse_entries(self._local([*arguments, "--", *folders]))
 
-    def folder_id(self, sha: str, folder: str) -> str | None:
-        """Return Git's id of a folder's whole content at a commit, if there is one."""
-        arguments = ["ls-tree", "-d", "-z", "--full-tree", "--end-of-options", checked_sha(sha)]
-        found = parse_entries(self._local([*arguments, "--", folder]))
-        return found[0].blob if found else None
+    def difference(self, before: str, after: str, folders: Sequence[str]) -> list[Difference]:
+        """Return what differs below *folders* between two commits; a renamed file is two."""
+        arguments = ["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames"]
+        out = self._local(
+            [
+                *arguments,
+                "--end-of-options",
+                checked_sha(before),
+                checked_sha(after),
+                "--",
+                *folders,
+            ]
+        )
+        return parse_differences(out)
+
+    def commit_and_folder(self, sha: str, folder: str) -> tuple[Commit, str | None]:
+        """Return a commit, and Git's id of a folder's whole content at it, if there is one."""
+        wanted = (checked_sha(sha), f"{sha}:{folder}")
+        with self._objects(wanted) as out:
+            content = _object(out, "commit")
+            return parse_commit(sha, content), _tree_id(out)
 
     def blobs(self, ids: Iterable[str]) -> Iterator[Blob]:
         """Yield the content of each blob, in order, from one process."""
+        with self._objects(map(checked_sha, ids)) as out:
+            yield from _batch(out)
+
+    @contextlib.contextmanager
+    def _objects(self, names: Iterable[str]) -> Iterator[BinaryIO]:
         with tempfile.TemporaryFile() as wanted:
-            wanted.writelines(f"{checked_sha(i)}\n".encode() for i in ids)
+            wanted.writelines(f"{name}\n".encode() for name in names)
             wanted.seek(0)
             with self._runner.stream(
                 ["cat-file", "--batch", "--buffer"],
@@ -449,16 +481,12 @@ class Mirror:
                 stdin=wanted,
                 timeout=LOCAL_TIMEOUT * 5,
             ) as out:
-                yield from _batch(out)
+                yield out
 
     def commit(self, sha: str) -> Commit:
         """Return who made a commit, when, and what it says."""
-        form = "--format=%an%x00%ae%x00%cI%x00%B"
-        arguments = ["log", "-1", "--no-show-signature", "--encoding=UTF-8", form]
-        out = self._local([*arguments, "--end-of-options", checked_sha(sha), "--"])
-        author, email, moment, message = out.decode("utf-8", "replace").split("\0", 3)
-        at = datetime.fromisoformat(moment).astimezone(UTC)
-        return Commit(sha, author, email, at, message.strip())
+        with self._objects([checked_sha(sha)]) as out:
+            return parse_commit(sha, _object(out, "commit"))
 
     def changed(self, before: str, after: str) -> tuple[str, ...]:
         """Return the paths that differ between two commits; of a renamed file both."""
@@ -494,9 +522,8 @@ class Mirror:
     def _is_pinned(self, sha: str) -> bool:
         if (self.path / _PINS / sha).exists():
             return True
-        arguments = ["show-ref", "--quiet", "--verify", "--", checked_ref(_PINS + sha)]
-        code, _ = self._runner.run(arguments, cwd=self.path, ok=frozenset({0, 1}))
-        return code == 0
+        packed = self.path / "packed-refs"
+        return packed.exists() and f"{_PINS}{sha}\n".encode() in packed.read_bytes()
 
     def _local(self, arguments: Sequence[str]) -> bytes:
         return self._runner.run(arguments, cwd=self.path)[1]
@@ -578,6 +605,63 @@ def parse_entries(listing: bytes) -> list[Entry]:
             mode, kind, blob = about.split(" ", 2)
             entries.append(Entry(path, mode, kind, blob.strip()))
     return entries
+
+
+def parse_differences(listing: bytes) -> list[Difference]:
+    """Read ``diff-tree -z --raw``."""
+    parts = listing.decode("utf-8", "surrogateescape").split("\0")
+    return [
+        _difference(about, path)
+        for about, path in zip(parts[::2], parts[1::2], strict=False)
+        if about
+    ]
+
+
+def _difference(about: str, path: str) -> Difference:
+    old_mode, mode, old_blob, blob, status = about.removeprefix(":").split(" ")
+    return Difference(
+        path,
+        status,
+        None if status == "A" else Entry(path, old_mode, _kind(old_mode), old_blob),
+        None if status == "D" else Entry(path, mode, _kind(mode), blob),
+    )
+
+
+def _kind(mode: str) -> str:
+    return "commit" if mode == "160000" else "blob"
+
+
+def parse_commit(sha: str, content: bytes) -> Commit:
+    """Read a commit object: its headers, an empty line, the message."""
+    head, _, message = content.partition(b"\n\n")
+    headers = dict(line.split(b" ", 1) for line in head.split(b"\n") if b" " in line)
+    encoding = headers.get(b"encoding", b"utf-8").decode("ascii", "replace")
+    author = _PERSON.match(_decoded(headers.get(b"author", b""), encoding))
+    committer = _PERSON.match(_decoded(headers.get(b"committer", b""), encoding))
+    name, email = (author[1].strip(), author[2]) if author else ("", "")
+    at = datetime.fromtimestamp(int(committer[3]), UTC) if committer else EPOCH
+    return Commit(sha, name, email, at, _decoded(message, encoding).strip())
+
+
+def _decoded(text: bytes, encoding: str) -> str:
+    try:
+        return text.decode(encoding, "replace")
+    except LookupError:
+        return text.decode("utf-8", "replace")
+
+
+def _object(out: BinaryIO, kind: str) -> bytes:
+    words = out.readline().decode("utf-8", "replace").split()
+    if len(words) != 3 or words[1] != kind:
+        raise GitFailed(f"the mirror lacks an object: {' '.join(words)}")
+    content = out.read(int(words[2]))
+    out.read(1)
+    return content
+
+
+def _tree_id(out: BinaryIO) -> str | None:
+    words = out.readline().decode("utf-8", "replace").split()
+    return words[0] if len(words) == 3 and words[1] == "tree" else None
 
 
 def _batch(out: BinaryIO) -> Iterator[Blob]:

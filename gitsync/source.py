@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from importlib.metadata import version
@@ -20,17 +20,18 @@ from gitsync.addresses import AddressInvalid, branch_ref
 from gitsync.apply import Arm, Change, Snapshot, apply, problems_differ
 from gitsync.files import read_changed
 from gitsync.firing import PushFiring, Start, Started
-from gitsync.plan import Key, Known, Plan, Target, files_of, plan, to_read
+from gitsync.plan import API, Key, Known, Plan, Target, files_of, plan, to_read
 from gitsync.reading import Parse, ReadFlow, Reading
-from gitsync.repo import Access, GitFailed, GitRunner, Mirror
-from gitsync.tree import EMPTY, Tree, folders, read
+from gitsync.repo import Access, Difference, GitFailed, GitRunner, Mirror
+from gitsync.repo import Commit as CommitInfo
+from gitsync.tree import EMPTY, Comparison, Entry, NamespaceFile, Tree, folders, read
 from gitsync.triggers import Commit, Push, commit_trigger, watches
 from runner.clock import Clock
 from runner.errors import SettingsInvalid
 from runner.model.flow import Flow
 from runner.settings import SourceSettings
 from runner.storage.base import Storage
-from runner.store.base import ProblemRow, SourceRow, Store, Tx
+from runner.store.base import FlowRow, ProblemRow, SourceRow, Store, Tx
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,7 @@ SHOWN_EVERY = timedelta(minutes=1)
 """How often a poll that found nothing is written down."""
 _FIRST_FETCH = 10  # times the source's time limit
 _MAX_BACKOFF = timedelta(minutes=5)
+_FEW = 500  # paths that may stand in one command line
 
 
 @dataclass(frozen=True)
@@ -253,32 +255,57 @@ class Poll:
         mirror.fetch(commits, timeout=self.source.timeout * factor)
 
     def _plan(self, mirror: Mirror, found: _Found) -> tuple[Plan, Snapshot]:
-        old = self._old_tree(mirror, found)
-        new = self._tree(mirror, found.head)
-        target = self._target(mirror, found.head, found.row.head)
+        trees = self._compare(mirror, found)
+        target, commit = self._target(mirror, found.head, found.row.head)
         with self.world.store.read() as tx:
-            own = _own(tx, target.owner)
-        reading = self._read(mirror, old, new, own.values(), found.troubled)
+            own = _own(tx, target.owner, trees)
+            present = tx.flows.count_present(target.owner)
+        reading = self._read(mirror, trees, own.values(), found.troubled)
         with self.world.store.read() as tx:
-            known = {**own, **_others(tx, reading.flows, own)}
-            claims = _claims(tx, self.source.name, new)
-        planned = plan(target, old, new, reading, known, claims=claims, troubled=found.troubled)
-        base = found.row.tree if old is not EMPTY else None
-        return planned, Snapshot(mirror.commit(found.head), planned.files, base)
+            known = {**own, **dict(_named(tx, reading.flows, own))}
+            claims = _claims(tx, self.source.name, trees, found.troubled)
+        planned = plan(
+            target,
+            trees,
+            reading,
+            known,
+            claims=claims,
+            troubled=found.troubled,
+            present=present,
+        )
+        base = found.row.tree if trees.old is not EMPTY else None
+        return planned, Snapshot(commit, planned.files, base)
 
-    def _old_tree(self, mirror: Mirror, found: _Found) -> Tree:
-        """Return the tree that was applied last, if it was read as it would be now."""
+    def _compare(self, mirror: Mirror, found: _Found) -> Comparison:
+        """Return the trees of the commit that was applied last and of the new one.
+
+        Where files only changed or went, those suffice; new ones need all, to find doubles.
+        """
         head = found.row.head
         if head is None or found.row.fingerprint != self.fingerprint or not mirror.has(head):
-            return EMPTY
-        return self._tree(mirror, head)
+            return Comparison(EMPTY, self._tree(mirror, found.head))
+        differences = mirror.difference(head, found.head, self._folders)
+        if not _is_small(differences, found.problems):
+            return Comparison(self._tree(mirror, head), self._tree(mirror, found.head))
+        again = found.troubled - {difference.path for difference in differences}
+        same = mirror.entries(head, sorted(again)) if again else []
+        olds = [d.old for d in differences if d.old is not None]
+        news = [d.new for d in differences if d.new is not None]
+        return Comparison(self._sorted([*olds, *same]), self._sorted([*news, *same]), False)
+
+    @property
+    def _folders(self) -> tuple[str, str]:
+        return folders(self.source.path)
 
     def _tree(self, mirror: Mirror, sha: str) -> Tree:
-        entries = mirror.entries(sha, folders(self.source.path))
+        return self._sorted(mirror.entries(sha, self._folders))
+
+    def _sorted(self, entries: Iterable[Entry]) -> Tree:
         return read(entries, self.source.path, self.source.namespace)
 
-    def _target(self, mirror: Mirror, after: str, before: str | None) -> Target:
-        return Target(
+    def _target(self, mirror: Mirror, after: str, before: str | None) -> tuple[Target, CommitInfo]:
+        commit, files_id = mirror.commit_and_folder(after, self._folders[1])
+        target = Target(
             source=self.source.name,
             after=after,
             before=before,
@@ -286,22 +313,22 @@ class Poll:
             missing=self.source.missing,
             ref=self.ref,
             owners=self.owners,
-            files_id=mirror.folder_id(after, folders(self.source.path)[1]) or "",
+            files_id=files_id or "",
         )
+        return target, commit
 
     def _read(
-        self, mirror: Mirror, old: Tree, new: Tree, own: Iterable[Known], troubled: frozenset[str]
+        self,
+        mirror: Mirror,
+        trees: Comparison,
+        own: Iterable[Known],
+        troubled: frozenset[str],
     ) -> Reading:
-        flows = [new.flows[path] for path in to_read(old, new, own, troubled)]
-        files = [
-            file
-            for path, file in new.files.items()
-            if old.files.get(path) != file or path in troubled
-        ]
+        new = trees.new
         return read_changed(
             mirror,
-            flows,
-            files,
+            [new.flows[path] for path in to_read(trees, own, troubled)],
+            _files_to_read(trees, troubled),
             parse=self.world.parse,
             limit=self.world.flow_bytes,
             storage=None if self.dry_run else self.world.storage,
@@ -425,24 +452,19 @@ class Poll:
     def _snapshot(self, mirror: Mirror, push: Push, found: _Found, head: Plan) -> Snapshot:
         """Return the manifest of another ref's commit, as a difference from the head's."""
         refused = frozenset(refusal.path for refusal in head.refused)
-        base, other = self._tree(mirror, found.head), self._tree(mirror, push.after)
-        changed = [
-            file
-            for path, file in other.files.items()
-            if base.files.get(path) != file or path in refused
-        ]
+        trees = Comparison(self._tree(mirror, found.head), self._tree(mirror, push.after))
         reading = read_changed(
             mirror,
             (),
-            changed,
+            _files_to_read(trees, refused),
             parse=self.world.parse,
             limit=self.world.flow_bytes,
             storage=self.world.storage,
         )
-        target = self._target(mirror, push.after, None)
+        target, _ = self._target(mirror, push.after, None)
         with self.world.store.read() as tx:
-            claims = _claims(tx, self.source.name, other)
-        files, _ = files_of(target, base, other, reading, claims, refused)
+            claims = _claims(tx, self.source.name, trees, refused)
+        files, _ = files_of(target, trees, reading, claims, refused)
         return Snapshot(push.commit, files, head.files.tree or None)
 
 
@@ -463,41 +485,69 @@ def _no_branch(branch: str, refs: Mapping[str, str]) -> str:
     return f"the repository has no branch {branch}; it has: {shown}\nTry: set the source's `branch`"
 
 
-def _own(tx: Tx, owner: str) -> dict[Key, Known]:
-    rows = tx.flows.of_owner(owner)
-    digests = tx.revisions.active_digests(owner)
-    return {
-        (row.namespace, row.flow_id): Known(row, digests.get((row.namespace, row.flow_id), ""))
-        for row in rows
-    }
+def _is_small(differences: Sequence[Difference], problems: Sequence[ProblemRow]) -> bool:
+    """Say whether the differing paths alone tell what follows."""
+    few = len(differences) + len(problems) <= _FEW
+    return (
+        few
+        and all(difference.status in "MD" for difference in differences)
+        and all(problem.code != "case" for problem in problems)
+        and all("\\" not in problem.path for problem in problems)  # shown, not as it is
+    )
 
 
-def _others(tx: Tx, flows: Iterable[ReadFlow], own: Mapping[Key, Known]) -> dict[Key, Known]:
-    """Return the flows that were read and that somebody else has, or had."""
-    found: dict[Key, Known] = {}
+def _files_to_read(trees: Comparison, again: frozenset[str]) -> list[NamespaceFile]:
+    return [
+        file
+        for path, file in trees.new.files.items()
+        if trees.old.files.get(path) != file or path in again
+    ]
+
+
+def _own(tx: Tx, owner: str, trees: Comparison) -> dict[Key, Known]:
+    """Return the source's flows, at the paths that the comparison speaks of."""
+    if trees.is_whole:
+        digests = tx.revisions.active_digests(owner)
+        rows = tx.flows.of_owner(owner)
+        return {key: Known(row, digests.get(key, "")) for row in rows for key in [_key(row)]}
+    return {_key(row): _known(tx, row) for row in tx.flows.of_paths(owner, trees.touched)}
+
+
+def _named(
+    tx: Tx, flows: Iterable[ReadFlow], own: Mapping[Key, Known]
+) -> Iterator[tuple[Key, Known]]:
+    """Yield the flows that the read texts name and that are not among *own*."""
     for flow in flows:
         if flow.namespace is None or flow.flow_id is None:
             continue
         key = (flow.namespace, flow.flow_id)
         if key not in own and (row := tx.flows.find(*key)) is not None:
-            active = tx.revisions.find(*key, row.revision)
-            found[key] = Known(row, active.digest if active and not active.deleted else "")
-    return found
+            yield key, _known(tx, row)
 
 
-def _claims(tx: Tx, source: str, tree: Tree) -> dict[Key, str]:
-    """Return which files of the tree's namespaces others have: (namespace, path) → owner."""
-    namespaces = {file.namespace for file in tree.files.values()}
-    claims = {
-        (namespace, row.path): "api"
-        for namespace in namespaces
-        for row in tx.namespace_files.list(namespace)
-    }
-    for other in tx.sources.list():
-        if other.name != source and other.tree:
-            for namespace in namespaces:
-                for file in tx.trees.files(other.tree, namespace):
-                    claims[(namespace, file.path)] = f"git:{other.name}"
+def _key(row: FlowRow) -> Key:
+    return row.namespace, row.flow_id
+
+
+def _known(tx: Tx, row: FlowRow) -> Known:
+    active = tx.revisions.find(row.namespace, row.flow_id, row.revision)
+    return Known(row, active.digest if active and not active.deleted else "")
+
+
+def _claims(tx: Tx, source: str, trees: Comparison, again: frozenset[str]) -> dict[Key, str]:
+    """Return which of the new files others have: (namespace, path) → owner."""
+    new = [
+        file
+        for path, file in trees.new.files.items()
+        if path not in trees.old.files or path in again
+    ]
+    others = {other.name: other.tree for other in tx.sources.list() if other.name != source}
+    claims: dict[Key, str] = {}
+    for namespace in {file.namespace for file in new}:
+        claims |= {(namespace, row.path): API for row in tx.namespace_files.list(namespace)}
+        for name, tree in others.items():
+            files = tx.trees.files(tree, namespace) if tree else ()
+            claims |= {(namespace, file.path): f"git:{name}" for file in files}
     return claims
 
 

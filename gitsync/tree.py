@@ -70,6 +70,25 @@ class Tree:
 EMPTY = Tree({}, {}, {})
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Two commits' trees. *is_whole*: all of both is here; else only the paths that differ, or that
+    are looked at again, and every other path is as it was."""
+
+    old: Tree
+    new: Tree
+    is_whole: bool = True
+
+    @cached_property
+    def touched(self) -> frozenset[str]:
+        """Every path that is spoken of."""
+        trees = (self.old, self.new)
+        return frozenset().union(*(part for t in trees for part in (t.flows, t.files, t.problems)))
+
+    def __bool__(self) -> bool:
+        return self.is_whole or bool(self.touched)
+
+
 def folders(path: str) -> tuple[str, str]:
     """Return the folders of flows and of files of a source whose ``path`` is this."""
     prefix = "" if path.strip("/") in ("", ".") else path.strip("/").removeprefix("./") + "/"

@@ -482,6 +482,10 @@ class Flows(Protocol):
         cursor: str | None = None,
     ) -> Page: ...
     def of_owner(self, owner: str) -> Sequence[FlowRow]: ...
+    def of_paths(self, owner: str, paths: Iterable[str]) -> Sequence[FlowRow]: ...
+    def count_present(self, owner: str) -> int:
+        """How many of an owner's flows are neither absent nor deleted."""
+
     def namespaces(self) -> Sequence[str]:
         """Of all flows that are not deleted."""
 
@@ -658,6 +662,16 @@ class Trees(Protocol):
     def has(self, tree: str) -> bool: ...
     def add(self, tree: str, files: Iterable[TreeFile]) -> None:
         """A known tree stays as it is."""
+
+    def derive(
+        self,
+        tree: str,
+        base: str,
+        *,
+        without: Iterable[tuple[str, str]] = (),
+        files: Iterable[TreeFile] = (),
+    ) -> None:
+        """Add a tree that is like *base*, but without some (namespace, path), and with *files*."""
 
     def files(self, tree: str, namespace: str | None = None) -> Sequence[TreeFile]: ...
     def find(self, tree: str, namespace: str, path: str) -> TreeFile | None: ...

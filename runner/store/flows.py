@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from runner.engine.codec import to_text
@@ -13,9 +13,11 @@ from runner.store.sql import (
     Connection,
     Shape,
     after_prefix,
+    chunks,
     cursor_of,
     escaped,
     key_of,
+    marks,
 )
 
 _FLOW = Shape(FlowRow, "flows", keys=["namespace", "flow_id"], keep=["running"])
@@ -75,6 +77,19 @@ class Flows:
         """Return all that belong to an owner, by name."""
         sql = f"{_SELECT} owner = ? ORDER BY namespace, flow_id"
         return _FLOW.values(self._sql.execute(sql, (owner,)).fetchall())
+
+    def of_paths(self, owner: str, paths: Iterable[str]) -> Sequence[FlowRow]:
+        """Return those of an owner that come from one of *paths*."""
+        found: list[FlowRow] = []
+        for some in chunks(paths):
+            sql = f"{_SELECT} owner = ? AND path IN ({marks(len(some))})"
+            found += _FLOW.values(self._sql.execute(sql, [owner, *some]).fetchall())
+        return found
+
+    def count_present(self, owner: str) -> int:
+        """Return how many of an owner's flows are neither absent nor deleted."""
+        sql = "SELECT count(*) FROM flows WHERE owner = ? AND NOT absent AND NOT deleted"
+        return int(self._sql.execute(sql, (owner,)).fetchone()[0])
 
     def namespaces(self) -> Sequence[str]:
         """Return the namespaces of all flows that are not deleted."""

@@ -12,6 +12,11 @@ _ADD = (
     "INSERT INTO file_trees (namespace, path, blob, size, tree) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (tree, namespace, path) DO NOTHING"
 )
+_COPY = (
+    "INSERT INTO file_trees (tree, namespace, path, blob, size) "
+    "SELECT ?, namespace, path, blob, size FROM file_trees WHERE tree = ? "
+    "ON CONFLICT (tree, namespace, path) DO NOTHING"
+)
 _SET = (
     "INSERT INTO commit_trees (source, sha, tree) VALUES (?, ?, ?) "
     "ON CONFLICT (source, sha) DO UPDATE SET tree = excluded.tree"
@@ -32,6 +37,20 @@ class Trees:
     def add(self, tree: str, files: Iterable[TreeFile]) -> None:
         """Add a tree; a known one stays as it is."""
         self._sql.executemany(_ADD, [(*_FILE.row(file), tree) for file in files])
+
+    def derive(
+        self,
+        tree: str,
+        base: str,
+        *,
+        without: Iterable[tuple[str, str]] = (),
+        files: Iterable[TreeFile] = (),
+    ) -> None:
+        """Add a tree that is like *base*, but without some (namespace, path), and with *files*."""
+        self._sql.execute(_COPY, (tree, base))
+        gone = "DELETE FROM file_trees WHERE tree = ? AND namespace = ? AND path = ?"
+        self._sql.executemany(gone, [(tree, *name) for name in without])
+        self.add(tree, files)
 
     def files(self, tree: str, namespace: str | None = None) -> Sequence[TreeFile]:
         """Return the files of a tree, or of one namespace in it, by namespace and path."""
