@@ -1,0 +1,308 @@
+"""What all script tasks share: files in, one command line, its output read, files out.
+
+The specification is the script contract of Kestra's script plugins. A language is a pair of
+subclasses of `Script` and `Commands`, with its image and how a program is called.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, JsonValue
+
+from runner.model.logs import Level
+from runner.plugin import Read, RunContext, Task, TaskError, TaskStopped
+from runner.plugins._protocol import ScriptOutput
+from runner.plugins._workspace import HIDDEN, NamespaceFilesOptions, Workspace
+from runner.plugins.runner import Docker, DockerFields, Process, RunnerType
+from runner.taskrunners.base import (
+    ATTEMPT_LABEL,
+    TASK_RUN_LABEL,
+    CannotRun,
+    Command,
+    Ended,
+    TaskRunner,
+)
+
+_SHELLS = {"sh", "bash", "dash", "ash", "zsh", "ksh"}
+_MAX_ARGUMENT_BYTES = 100_000  # Linux takes 128 KiB for one
+_MAX_LABEL_CHARS = 63
+
+
+class OldDocker(DockerFields):
+    """The old property ``docker``: a Docker runner's properties and the image."""
+
+    image: str | None = Field(default=None, description="image; `containerImage` replaces it")
+
+
+class ScriptTask(Task):
+    """Base of script tasks."""
+
+    image: ClassVar[str]  # of the language, when none is given
+    deprecated = {
+        "runner": "'runner' is deprecated: use 'taskRunner'",
+        "docker": "'docker' is deprecated: use 'taskRunner' and 'containerImage'",
+        "outputDirectory": "'outputDirectory' is deprecated: use 'outputFiles'",
+        "warningOnStdErr": "'warningOnStdErr' is deprecated and has no effect",
+    }
+
+    task_runner: RunnerType | None = Field(
+        default=None, description="where the command runs; default: as the server is set up"
+    )
+    container_image: str | None = Field(default=None, description="image, for container runners")
+    before_commands: Annotated[list[str] | str | None, Read.ASKED] = Field(
+        default=None, description="commands to run first, in the same shell"
+    )
+    interpreter: list[str] = Field(
+        default=["/bin/sh", "-c"], description="program that gets the commands as one argument"
+    )
+    env: dict[str, str | None] = Field(default={}, description="environment variables")
+    input_files: Annotated[JsonValue, Read.ASKED] = Field(
+        default=None, description="file name to text or URI, as a map or a JSON text"
+    )
+    output_files: list[str] = Field(default=[], description="names or patterns of files to keep")
+    namespace_files: NamespaceFilesOptions | None = Field(
+        default=None, description="namespace files to put into the working directory"
+    )
+    fail_fast: bool = Field(default=True, description="end at the first command that fails")
+    target_os: Literal["LINUX", "WINDOWS", "AUTO"] = Field(
+        default="AUTO", alias="targetOS", description="decides the line separator"
+    )
+    warning_on_std_err: bool | None = Field(default=None, description="has no effect any more")
+    runner: Literal["PROCESS", "DOCKER"] | None = Field(
+        default=None, description="old form of taskRunner"
+    )
+    docker: OldDocker | None = Field(default=None, description="old form of taskRunner")
+    output_directory: bool = Field(
+        default=False, description="keep all files of {{ outputDir }}, the old way"
+    )
+
+    class Outputs(Task.Outputs):
+        """What a script gives."""
+
+        vars: dict[str, JsonValue] = Field(default={}, description="what ::{…}:: lines gave")
+        exit_code: int = Field(default=0, description="exit code of the command")
+        output_files: dict[str, str] = Field(
+            default={}, description="path to URI of the stored file"
+        )
+        std_out_line_count: int = Field(default=0, description="lines on standard output")
+        std_err_line_count: int = Field(default=0, description="lines on standard error")
+        task_runner: dict[str, JsonValue] | None = Field(
+            default=None, description="what the task runner tells, such as containerId"
+        )
+
+    def run(self, ctx: RunContext) -> Outputs:
+        chosen, image = self._chosen(ctx)
+        runner = chosen.create(ctx)
+        space = Workspace(ctx, runner)
+        command = self._command(ctx, space, image if chosen.needs_image else None)
+        output = ScriptOutput(ctx)
+        ended = _run(ctx, runner, command, output)
+        if ended.stopped:
+            raise TaskStopped
+        outputs = self._outputs(space, ended, output)
+        if ended.exit_code != 0:
+            raise TaskError(
+                f"Command failed with exit code {outputs.exit_code}",
+                outputs=outputs.model_copy(update={"task_runner": None}),
+            )
+        return outputs
+
+    def program(self, ctx: RunContext, space: Workspace, extra: Mapping[str, Any]) -> list[str]:
+        """Return the lines of shell that do the task's work, rendered."""
+        raise NotImplementedError
+
+    def prelude(self, space: Workspace) -> list[str]:
+        """Return lines of shell that come before all of the flow's own."""
+        return []
+
+    def environment(self) -> Mapping[str, str]:
+        """Return variables of the language; those of the flow win."""
+        return {}
+
+    @property
+    def is_shell(self) -> bool:
+        """Whether the interpreter understands lines of shell of ours."""
+        return bool(self.interpreter) and PurePosixPath(self.interpreter[0]).name in _SHELLS
+
+    # --- which runner -----------------------------------------------------------------------
+
+    def _chosen(self, ctx: RunContext) -> tuple[RunnerType, str]:
+        """Return the runner and the image; what is said the new way wins over the old."""
+        old_image = self.docker.image if self.docker else None
+        given = self.container_image or old_image
+        return self._runner(ctx, given), given or self.image
+
+    def _runner(self, ctx: RunContext, image: str | None) -> RunnerType:
+        if self.task_runner is not None:
+            return self.task_runner
+        if self.runner == "PROCESS":
+            return Process()
+        if self.runner == "DOCKER" or ctx.setting("task_runner.default") == "docker":
+            return self._docker()
+        if image or self.docker:
+            ctx.log.write(
+                Level.WARN,
+                f"There is no Docker engine: this runs as a process of the worker, not in the "
+                f"image {image or self.image}",
+            )
+        return Process()
+
+    def _docker(self) -> RunnerType:
+        if self.docker is None:
+            return Docker()
+        given = self.docker.model_fields_set - {"image"}
+        return Docker(**{name: getattr(self.docker, name) for name in given})
+
+    # --- the command ------------------------------------------------------------------------
+
+    def _command(self, ctx: RunContext, space: Workspace, image: str | None) -> Command:
+        if self._has_output_dir:
+            space.output_dir.mkdir(parents=True, exist_ok=True)
+        if self.namespace_files is not None:
+            space.put_namespace_files(self.namespace_files)
+        extra = self._variables(space)
+        space.put_inputs(_input_files(ctx, self.input_files, extra))
+        return Command(
+            argv=self._argv(ctx, space, extra),
+            working_dir=space.folder,
+            env=self._env(space),
+            image=image,
+            labels=labels(ctx),
+        )
+
+    @property
+    def _has_output_dir(self) -> bool:
+        return self.output_directory or self.runner is not None
+
+    def _variables(self, space: Workspace) -> dict[str, Any]:
+        """Return what expressions of the script may use beside the usual."""
+        variables: dict[str, Any] = {
+            "workingDir": space.seen,
+            "outputFiles": {name: f"{space.seen}/{name}" for name in self._plain_outputs()},
+        }
+        if self._has_output_dir:
+            variables["outputDir"] = space.seen_as(space.output_dir)
+        return variables
+
+    def _plain_outputs(self) -> list[str]:
+        return [name for name in self.output_files if not re.search(r"[*?{\[]", name)]
+
+    def _argv(self, ctx: RunContext, space: Workspace, extra: Mapping[str, Any]) -> list[str]:
+        lines = ["set -e"] if self.fail_fast and self.is_shell else []
+        lines += self.prelude(space)
+        lines += rendered_lines(ctx, space, self.before_commands, extra)
+        lines += self.program(ctx, space, extra)
+        text = ("\r\n" if self.target_os == "WINDOWS" else "\n").join(lines)
+        if len(text.encode()) > _MAX_ARGUMENT_BYTES and self.is_shell:
+            file = space.write(f"{HIDDEN}/commands.sh", text)
+            text = f". {shlex.quote(space.seen_as(file))}"
+        return [*self.interpreter, text]
+
+    def _env(self, space: Workspace) -> dict[str, str]:
+        given = {name: value or "" for name, value in self.env.items()}
+        env = {**self.environment(), **given, "WORKING_DIR": space.seen}
+        if self._has_output_dir:
+            env["OUTPUT_DIR"] = space.seen_as(space.output_dir)
+        return env
+
+    # --- the outputs ------------------------------------------------------------------------
+
+    def _outputs(self, space: Workspace, ended: Ended, output: ScriptOutput) -> Outputs:
+        files = space.outputs(self.output_files) if self.output_files else {}
+        if self._has_output_dir:
+            files |= space.output_dir_files()
+        return self.Outputs(
+            vars=output.vars,
+            exit_code=-1 if ended.exit_code is None else ended.exit_code,
+            output_files=files,
+            std_out_line_count=output.counts[False],
+            std_err_line_count=output.counts[True],
+            task_runner=dict(ended.details) or None,
+        )
+
+
+class Commands(ScriptTask):
+    """Base of the ``Commands`` types."""
+
+    commands: Annotated[list[str] | str, Read.ASKED] = Field(
+        description="commands, run one after another in one shell"
+    )
+
+    def program(self, ctx: RunContext, space: Workspace, extra: Mapping[str, Any]) -> list[str]:
+        return rendered_lines(ctx, space, self.commands, extra)
+
+
+class Script(ScriptTask):
+    """Base of the ``Script`` types: the program goes into a file, and *call* runs it."""
+
+    call: ClassVar[str]
+    extension: ClassVar[str]
+
+    script: Annotated[str, Read.ASKED] = Field(description="the program")
+
+    def program(self, ctx: RunContext, space: Workspace, extra: Mapping[str, Any]) -> list[str]:
+        text = space.localize(str(ctx.render(self.script, extra=extra)))
+        file = space.write(f"{HIDDEN}-script{self.extension}", self.source(text))
+        return [f"{self.call} {shlex.quote(space.seen_as(file))}"]
+
+    def source(self, text: str) -> str:
+        """Return the file's content for the rendered program."""
+        return text
+
+
+def rendered_lines(
+    ctx: RunContext,
+    space: Workspace,
+    commands: Sequence[str] | str | None,
+    extra: Mapping[str, Any],
+) -> list[str]:
+    """Render commands, with the stored files in them as local copies."""
+    rendered = ctx.render(commands, typed=isinstance(commands, str), extra=extra)  # type: ignore[arg-type]
+    if isinstance(rendered, str):
+        rendered = json.loads(rendered) if rendered.lstrip().startswith("[") else [rendered]
+    return [space.localize(str(line)) for line in rendered or ()]
+
+
+def labels(ctx: RunContext) -> dict[str, str]:
+    """Return the labels of an attempt's container: ours to find it again, Kestra's to read."""
+    who = ctx.identity
+    told = {
+        "namespace": who.namespace,
+        "flow-id": who.flow_id,
+        "task-id": who.task_id,
+        "execution-id": who.execution_id,
+        "taskrun-id": who.task_run_id,
+        "taskrun-attempt": str(who.attempt),
+    }
+    short = {
+        f"kestra.io/{name}": value[:_MAX_LABEL_CHARS].rstrip("-._") for name, value in told.items()
+    }
+    return {**short, TASK_RUN_LABEL: who.task_run_id, ATTEMPT_LABEL: str(who.attempt)}
+
+
+def _input_files(ctx: RunContext, given: JsonValue, extra: Mapping[str, Any]) -> dict[str, Any]:
+    rendered = ctx.render(given, typed=isinstance(given, str), extra=extra)
+    if isinstance(rendered, str) and rendered.strip():
+        try:
+            rendered = json.loads(rendered)
+        except ValueError as exc:
+            raise TaskError(f"'inputFiles' is no map of file names: {exc}") from exc
+    if not rendered:
+        return {}
+    if not isinstance(rendered, Mapping):
+        raise TaskError("'inputFiles' must be a map of file names to texts or URIs")
+    return {str(ctx.render(name, extra=extra)): value for name, value in rendered.items()}
+
+
+def _run(ctx: RunContext, runner: TaskRunner, command: Command, output: ScriptOutput) -> Ended:
+    try:
+        with ctx.on_stop(runner.stop):
+            return runner.run(command, output, ctx.spawn_marker)
+    except CannotRun as exc:
+        raise TaskError(exc.message) from exc

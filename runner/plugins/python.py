@@ -1,0 +1,119 @@
+"""Python scripts.
+
+Scripts may `from kestra import Kestra` to give outputs and metrics: `_kestra.py` is put beside them
+unless their Python has a module of that name.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from runner.plugins import _script
+from runner.plugins._workspace import HIDDEN, Workspace
+
+IMAGE = "python:3.13-slim"
+_MODULE = (Path(__file__).parent / "_kestra.py").read_text("utf-8")
+_JSON_WORDS = "true = True\nfalse = False\nnull = None\n"
+_FUTURE = re.compile(r"^from __future__ import", re.MULTILINE)
+_PYTHON = 'command -v python >/dev/null || python() { python3 "$@"; }'  # Debian has no `python`
+_LATER = frozenset(
+    {
+        "pythonVersion",
+        "dependencyCacheEnabled",
+        "uvAutoInstallEnabled",
+        "uvInstallerVersion",
+        "uvInstallerSha256",
+    }
+)
+
+
+class _Python(_script.ScriptTask):
+    """What both types share."""
+
+    image = IMAGE
+    later = _LATER
+
+    dependencies: list[str] = Field(default=[], description="packages to install, such as requests")
+    package_manager: Literal["UV", "PIP"] = Field(
+        default="UV", description="what installs them; without uv there, pip does"
+    )
+
+    def environment(self) -> Mapping[str, str]:
+        return {
+            "PYTHONUNBUFFERED": "true",
+            "PIP_ROOT_USER_ACTION": "ignore",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }
+
+    def prelude(self, space: Workspace) -> list[str]:
+        module = space.write(f"{HIDDEN}/python/kestra.py", _MODULE)
+        if not self.is_shell:
+            return []
+        installed = space.seen_as(space.folder / HIDDEN / "packages")
+        lines = [_PYTHON, _add_to_path(space.seen_as(module.parent))]
+        if self.dependencies:
+            lines += [self._install(installed), _put_on_path(installed)]
+        return lines
+
+    def _install(self, target: str) -> str:
+        words = " ".join(map(shlex.quote, ["--quiet", "--target", target, *self.dependencies]))
+        pip = f"python -m pip install {words}"
+        if self.package_manager == "PIP":
+            return pip
+        uv = f'uv pip install --python "$(command -v python3 || command -v python)" {words}'
+        return f"if command -v uv >/dev/null; then {uv}; else {pip}; fi"
+
+
+class Commands(_Python, _script.Commands):
+    """Run commands where Python is at hand.
+
+    Example:
+        - id: report
+          type: io.kestra.plugin.scripts.python.Commands
+          namespaceFiles: {enabled: true}
+          commands:
+            - python main.py --day {{ trigger.date }}
+          outputFiles: ["*.csv"]
+    """
+
+    type: Literal["io.kestra.plugin.scripts.python.Commands"] = (
+        "io.kestra.plugin.scripts.python.Commands"
+    )
+
+
+class Script(_Python, _script.Script):
+    """Run a Python program.
+
+    Example:
+        - id: sum
+          type: io.kestra.plugin.scripts.python.Script
+          script: |
+            from kestra import Kestra
+            Kestra.outputs({"sum": sum({{ inputs.numbers }})})
+    """
+
+    call = "python"
+    extension = ".py"
+    type: Literal["io.kestra.plugin.scripts.python.Script"] = (
+        "io.kestra.plugin.scripts.python.Script"
+    )
+
+    def source(self, text: str) -> str:
+        """The program, able to read rendered JSON as its own words."""
+        return text if _FUTURE.search(text) else _JSON_WORDS + text
+
+
+def _put_on_path(folder: str) -> str:
+    """Return the line of shell that makes Python look for modules in a folder first."""
+    return f'export PYTHONPATH={shlex.quote(folder)}"${{PYTHONPATH:+:$PYTHONPATH}}"'
+
+
+def _add_to_path(folder: str) -> str:
+    """Return the line of shell that makes Python look for modules in a folder as well."""
+    return f'export PYTHONPATH="${{PYTHONPATH:+$PYTHONPATH:}}"{shlex.quote(folder)}'
