@@ -39,11 +39,15 @@ def configure(mask: Masking = str, *, level: str = "INFO") -> None:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(
-        level=max(threshold, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
+        level=max(threshold, logging.WARNING),
+        stream=sys.stderr,
+        format="%(levelname)s %(name)s %(message)s",
     )
 
 
-def _masked(mask: Masking) -> Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]:
+def _masked(
+    mask: Masking,
+) -> Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]:
     def processor(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         for name, value in event.items():
             if isinstance(value, str):

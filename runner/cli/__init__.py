@@ -39,10 +39,9 @@ class Commands(click.Group):
         for point in sorted(entry_points(group=GROUP), key=lambda one: one.name):
             try:
                 register: Register = point.load()
+                register(self)
             except ModuleNotFoundError as exc:
                 click.echo(f"headrace: the commands of {point.name} are missing: {exc}", err=True)
-                continue
-            register(self)
 
 
 def _validate() -> click.Command:

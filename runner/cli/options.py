@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -38,12 +38,16 @@ def settings_of(home: Path | None, config: Path | None, **more: Any) -> Settings
 
 def print_json(value: Any) -> None:
     """Print a value as JSON: indented for people, one line for pipes."""
-    click.echo(json.dumps(value, indent=2 if sys.stdout.isatty() else None, ensure_ascii=False, default=str))
+    click.echo(
+        json.dumps(
+            value, indent=2 if sys.stdout.isatty() else None, ensure_ascii=False, default=str
+        )
+    )
 
 
-def table(rows: list[tuple[str, ...]], *header: str) -> str:
+def table(rows: Sequence[tuple[str, ...]], *header: str) -> str:
     """Return rows as aligned columns under a header."""
-    lines = [header, *rows]
+    lines: list[tuple[str, ...]] = [header, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

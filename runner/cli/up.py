@@ -19,6 +19,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import IO, Any
@@ -48,10 +49,16 @@ _PR_SET_PDEATHSIG = 1
 @click.command()
 @home_option
 @config_option
-@click.option("--port", type=click.IntRange(0, 65535), help="Port of the dashboard and API  [default: 8080]")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port of the dashboard and API  [default: 8080]"
+)
 @click.option("--host", help="Address to listen on  [default: 127.0.0.1]")
-@click.option("--workers", type=click.IntRange(min=1), help="Worker processes  [default: one a core]")
-@click.option("--no-demo", is_flag=True, help="Make no demo repository when no source is configured.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Worker processes  [default: one a core]"
+)
+@click.option(
+    "--no-demo", is_flag=True, help="Make no demo repository when no source is configured."
+)
 @click.option("--verbose", is_flag=True, help="Show the log of all processes here.")
 @reports_errors
 def up(
@@ -73,9 +80,7 @@ def up(
       headrace up
       headrace up --home /srv/headrace --port 8081 --config headrace.yaml
     """
-    settings = settings_of(
-        home, config, web__port=port, web__host=host, worker__count=workers
-    )
+    settings = settings_of(home, config, web__port=port, web__host=host, worker__count=workers)
     Supervisor(settings, config, demo=not no_demo, verbose=verbose).run()
 
 
@@ -94,7 +99,9 @@ class Child:
 class Supervisor:
     """Starts, watches and ends the children. One thread, so that forks and death signals are safe."""
 
-    def __init__(self, settings: Settings, config: Path | None, *, demo: bool, verbose: bool) -> None:
+    def __init__(
+        self, settings: Settings, config: Path | None, *, demo: bool, verbose: bool
+    ) -> None:
         self._settings = settings
         self._config = config
         self._demo = demo and not settings.sources
@@ -155,7 +162,9 @@ class Supervisor:
         migrate(wiring.database_url(self._settings))
         self._check_exposure()
         if self._demo:
-            self._settings = self._settings.model_copy(update={"sources": (_demo_source(self._settings.home),)})
+            self._settings = self._settings.model_copy(
+                update={"sources": (_demo_source(self._settings.home),)}
+            )
         self._say_runner()
         self._start_redis()
         return is_new and self._demo
@@ -172,7 +181,10 @@ class Supervisor:
         from runner import wiring
 
         runner = wiring.default_task_runner(self._settings)
-        names = {"docker": "containers (Docker answers)", "process": "processes (no Docker engine answers)"}
+        names = {
+            "docker": "containers (Docker answers)",
+            "process": "processes (no Docker engine answers)",
+        }
         if self._settings.task_runner.default != "auto":
             names = {"docker": "containers (as set)", "process": "processes (as set)"}
         click.echo(f"Scripts that name no task runner run in {names[runner]}.")
@@ -268,7 +280,9 @@ class Supervisor:
         child.deaths += 1
         how = f"signal {-status}" if status < 0 else f"exit code {status}"
         if not self._is_ready and child.deaths >= _MAX_DEATHS:
-            raise Unavailable(f"{child.name} ended {child.deaths} times ({how}):\n{self._last_words()}")
+            raise Unavailable(
+                f"{child.name} ended {child.deaths} times ({how}):\n{self._last_words()}"
+            )
         wait = min(_LONGEST_WAIT, 0.1 * 2 ** (child.deaths - 1))
         child.not_before = now + wait
         click.echo(f"{child.name} ended ({how}); it is started again.", err=True)
@@ -310,7 +324,9 @@ class Supervisor:
                 try:
                     services.executions.create(Order("demo", flow_id, {}), by=LOCAL)
                 except HeadraceError as exc:
-                    click.echo(f"the demo flow {flow_id} could not be started: {exc.message}", err=True)
+                    click.echo(
+                        f"the demo flow {flow_id} could not be started: {exc.message}", err=True
+                    )
 
     def _say_ready(self) -> None:
         if not self._stopping:
@@ -343,12 +359,9 @@ class Supervisor:
 
 def _preload() -> None:
     """Import what the children share."""
-    import runner.plugins
-    import runner.worker
     from runner import registry
 
-    assert runner.plugins
-    assert runner.worker
+    import_module("runner.worker")
     registry.load()
 
 

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 @click.option("--grace", help="How long running attempts may go on after SIGTERM, as 30s or 5m.")
 @reports_errors
 def worker(
-    home: Path | None, config: Path | None, queues: tuple[str, ...], slots: int | None, grace: str | None
+    home: Path | None,
+    config: Path | None,
+    queues: tuple[str, ...],
+    slots: int | None,
+    grace: str | None,
 ) -> None:
     """Run a worker: it takes jobs from Redis.
 

@@ -144,6 +144,11 @@ class Flows:
                 raise NotFound("Flow not found")
             return self._store(tx, flow, by)
 
+    def save(self, flow: Flow, *, by: Principal) -> StoredFlow:
+        """Store a flow that was parsed elsewhere: new, or as a new revision. Raises Refused: Git owns it."""
+        with self._runtime.store.begin() as tx:
+            return self._store(tx, flow, by)
+
     def save_all(
         self,
         sources: Sequence[str],

