@@ -17,11 +17,11 @@ from runner.model.section import Report, Section
 COMMON = (
     "id", "type", "description", "disabled", "runIf", "retry", "timeout", "allowFailure",
     "allowWarning", "logLevel", "logToFile", "taskCache", "workerGroup",
-    "pluginDefaultsRef", "version", "assets",
+    "pluginDefaultsRef", "version", "assets", "workerSelector",
 )  # fmt: skip
 """Properties that every task may have."""
 
-_LATER = ("logToFile", "taskCache")
+_LATER = ("logToFile", "taskCache", "workerSelector")
 _RETRY = {
     "constant": ("interval",),
     "exponential": ("interval", "maxInterval", "delayFactor"),

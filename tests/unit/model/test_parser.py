@@ -152,6 +152,50 @@ def test_children_stand_in_their_lists():
     }
 
 
+@pytest.mark.parametrize(
+    ("task", "fault"),
+    [
+        ({"type": "core.flow.Sequential"}, ("required", "tasks[0].tasks")),
+        ({"type": "core.flow.Parallel", "tasks": []}, ("required", "tasks[0].tasks")),
+        ({"type": "core.flow.ForEach", "tasks": [LOG]}, ("required", "tasks[0].values")),
+        (
+            {"type": "core.flow.ForEach", "values": [1], "concurrencyLimit": -1, "tasks": [LOG]},
+            ("value", "tasks[0].concurrencyLimit"),
+        ),
+        ({"type": "core.flow.If"}, ("required", "tasks[0].then")),
+        ({"type": "core.flow.Sleep"}, ("required", "tasks[0].duration")),
+        ({"type": "core.flow.Subflow", "flowId": "x"}, ("required", "tasks[0].namespace")),
+        (
+            {"type": "core.flow.Subflow", "namespace": "company.team", "flowId": "flow"},
+            ("rule", "tasks[0].id"),
+        ),
+        (
+            {"type": "core.flow.Pause", "onResume": [{"id": "a", "type": "NONE"}]},
+            ("type_unknown", "tasks[0].onResume[0].type"),
+        ),
+    ],
+)
+def test_flowables_need_what_they_work_on(task, fault):
+    assert faults(tasks=[{"id": "t", **task}]) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("name", "properties"),
+    [
+        ("core.flow.AllowFailure", {"tasks": [LOG]}),
+        ("core.flow.EachSequential", {"value": "[1]", "tasks": [LOG]}),
+        ("core.flow.EachParallel", {"value": "[1]", "tasks": [LOG]}),
+        ("core.flow.Switch", {"value": "a", "cases": {"a": [LOG]}}),
+        ("core.flow.Dag", {"tasks": [{"task": LOG}]}),
+    ],
+)
+def test_flowables_are_valid_or_named_as_not_available_yet(name, properties):
+    info = REGISTRY.look_up(name)
+    assert info is not None
+    found = faults(tasks=[{"id": "t", "type": name, **properties}])
+    assert found == ([] if info.available else [("not_available_yet", "tasks[0].type")])
+
+
 def test_ids_are_unique_over_the_whole_flow():
     tasks = [{"id": "p", "type": "core.flow.Parallel", "tasks": [LOG]}]
     assert faults(tasks=tasks, errors=[LOG]) == [("duplicate", "errors[0].id")]

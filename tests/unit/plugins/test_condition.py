@@ -1,0 +1,101 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from runner.model.facts import Facts
+from runner.model.states import State
+from runner.registry import load
+
+REGISTRY = load()
+MONDAY = datetime(2024, 4, 1, 12, 0, tzinfo=UTC)  # the first Monday of its month
+FAILED = Facts(
+    namespace="a.b",
+    flow_id="f",
+    state=State.FAILED,
+    labels={"team": "data"},
+    listener_namespace="x.y",
+    listener_flow_id="listener",
+)
+
+
+def _holds(facts, **raw):
+    return REGISTRY.build_plugin(raw, lambda value, typed: value).holds(facts)
+
+
+@pytest.mark.parametrize(
+    ("raw", "holds"),
+    [
+        ({"type": "core.condition.DayWeek", "dayOfWeek": "MONDAY"}, True),
+        ({"type": "core.condition.DayWeek", "dayOfWeek": "TUESDAY"}, False),
+        (
+            {"type": "core.condition.DayWeekInMonth", "dayOfWeek": "MONDAY", "dayInMonth": "FIRST"},
+            True,
+        ),
+        (
+            {"type": "core.condition.DayWeekInMonth", "dayOfWeek": "MONDAY", "dayInMonth": "LAST"},
+            False,
+        ),
+        ({"type": "core.condition.Weekend"}, False),
+        ({"type": "core.condition.DateTimeBetween", "after": "2024-04-01T11:59:59Z"}, True),
+        ({"type": "core.condition.DateTimeBetween", "before": "2024-04-01T12:00:00Z"}, False),
+        (
+            {
+                "type": "core.condition.TimeBetween",
+                "after": "13:00:00+02:00",
+                "before": "15:00:00+02:00",
+            },
+            True,
+        ),
+        (
+            {"type": "core.condition.TimeBetween", "after": "22:00:00Z", "before": "06:00:00Z"},
+            False,
+        ),
+        ({"type": "core.condition.Not", "conditions": [{"type": "core.condition.Weekend"}]}, True),
+        ({"type": "core.condition.Or", "conditions": [{"type": "core.condition.Weekend"}]}, False),
+        ({"type": "core.condition.Expression", "expression": "0"}, True),
+        ({"type": "core.condition.Expression", "expression": " false "}, False),
+    ],
+)
+def test_conditions_of_dates(raw, holds):
+    assert _holds(Facts(date=MONDAY), **raw) is holds
+
+
+@pytest.mark.parametrize(
+    ("raw", "holds"),
+    [
+        ({"type": "core.condition.ExecutionFlow", "namespace": "a.b", "flowId": "f"}, True),
+        ({"type": "core.condition.ExecutionFlow", "namespace": "a.b", "flowId": "g"}, False),
+        ({"type": "core.condition.ExecutionNamespace", "namespace": "a"}, False),
+        (
+            {"type": "core.condition.ExecutionNamespace", "namespace": "a", "comparison": "PREFIX"},
+            True,
+        ),
+        (
+            {
+                "type": "core.condition.ExecutionNamespace",
+                "namespace": ".b",
+                "comparison": "SUFFIX",
+            },
+            True,
+        ),
+        ({"type": "core.condition.ExecutionStatus", "in": ["FAILED"]}, True),
+        ({"type": "core.condition.ExecutionStatus", "notIn": ["FAILED"]}, False),
+        ({"type": "core.condition.ExecutionLabels", "labels": {"team": "data"}}, True),
+        (
+            {"type": "core.condition.ExecutionLabels", "labels": [{"key": "team", "value": "x"}]},
+            False,
+        ),
+        ({"type": "core.condition.ExecutionOutputs", "expression": True}, False),
+        ({"type": "core.condition.HasRetryAttempt"}, False),
+        ({"type": "core.condition.FlowCondition", "namespace": "x.y", "flowId": "listener"}, True),
+        ({"type": "core.condition.FlowNamespaceCondition", "namespace": "x"}, False),
+        ({"type": "core.condition.FlowNamespaceCondition", "namespace": "x", "prefix": True}, True),
+    ],
+)
+def test_conditions_of_executions(raw, holds):
+    assert _holds(FAILED, **raw) is holds
+
+
+def test_a_condition_that_lacks_its_fact_cannot_be_judged():
+    with pytest.raises(ValueError, match="no date"):
+        _holds(Facts(), type="core.condition.Weekend")
