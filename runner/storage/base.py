@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
+from runner.errors import InputInvalid
+
 SCHEME = "kestra://"
 
 
@@ -24,7 +26,10 @@ class Stored:
 
 
 class Storage(Protocol):
-    """Keeps files by path. Safe to call from many threads and processes."""
+    """Keeps files by path. Safe to call from many threads and processes.
+
+    Every call raises InputInvalid for a path that is not valid. `open` gives a seekable file.
+    """
 
     is_shared: bool  # whether workers on other machines see the same files
 
@@ -70,3 +75,33 @@ def slug(text: str) -> str:
     while "--" in kept:
         kept = kept.replace("--", "-")
     return kept.strip("-")
+
+
+_LONGEST_PART = 255
+_LONGEST = 4_000
+
+
+def checked_path(path: str) -> str:
+    """Return a file's path as it is. Raises InputInvalid if it is not absolute, plain and storable."""
+    return _checked(path, path[1:].split("/"))
+
+
+def checked_prefix(prefix: str) -> str:
+    """Return a folder's path, ending in ``/``, as it is. Raises InputInvalid like `checked_path`."""
+    if prefix == "/":
+        return prefix
+    if not prefix.endswith("/"):
+        raise InputInvalid(f"the folder {prefix!r} does not end in /")
+    return _checked(prefix, prefix[1:-1].split("/"))
+
+
+def _checked(path: str, parts: list[str]) -> str:
+    if not path.startswith("/"):
+        raise InputInvalid(f"the path {path!r} is not absolute")
+    if any(part in ("", ".", "..") for part in parts):
+        raise InputInvalid(f"the path {path!r} has an empty part, . or ..")
+    if not path.isprintable():
+        raise InputInvalid(f"the path {path!r} has a character that cannot be shown")
+    if len(path.encode()) > _LONGEST or any(len(p.encode()) > _LONGEST_PART for p in parts):
+        raise InputInvalid(f"the path {path[:80]!r}… is too long")
+    return path

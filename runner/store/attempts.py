@@ -53,7 +53,7 @@ class Attempts:
             return None
         run = self._task_runs.lock(task_run_id)
         if run is not None and not run.state.is_terminal:
-            assert found.started_at is not None  # noqa: S101 - the statement set it
+            assert found.started_at is not None
             self._task_runs.save([_claimed(run, attempt, worker_id, found.started_at)])
         return found
 

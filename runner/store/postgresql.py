@@ -184,9 +184,7 @@ def translated(exc: BaseException) -> BaseException:
     if isinstance(exc, psycopg.errors.ReadOnlySqlTransaction):
         return RuntimeError("a view cannot write")
     if isinstance(exc, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
-        return HeadraceError(
-            f"the database is not of this version ({exc}): run `headrace db upgrade`"
-        )
+        return DatabaseVersionWrong(f"the database is not of this version: {exc}")
     if isinstance(exc, psycopg.OperationalError):
         return Unavailable(f"PostgreSQL does not answer: {exc}")
     return exc

@@ -512,6 +512,7 @@ stored_files = Table(
     Column("size", BigInteger, nullable=False),
     _moment("modified_at", nullable=False),
 )
+Index("stored_files_by_content", stored_files.c.content)
 
 stored_chunks = Table(
     "stored_chunks",

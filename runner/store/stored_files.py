@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
+from runner.clock import to_micros
 from runner.store.base import StoredFile
 from runner.store.sql import Connection, Shape, after_prefix
 
@@ -68,3 +70,11 @@ class StoredFiles:
     def drop_chunks(self, content: str) -> None:
         """Remove all parts of a content."""
         self._sql.execute("DELETE FROM stored_chunks WHERE content = ?", (content,))
+
+    def remove_leftovers(self, older_than: datetime) -> int:
+        """Remove parts of contents begun before *older_than* that no file has: their writer died."""
+        sql = (
+            "DELETE FROM stored_chunks WHERE content < ? AND NOT EXISTS "
+            "(SELECT 1 FROM stored_files WHERE stored_files.content = stored_chunks.content)"
+        )
+        return self._sql.execute(sql, (f"{to_micros(older_than):016d}",)).rowcount

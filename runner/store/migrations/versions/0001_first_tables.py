@@ -438,6 +438,7 @@ def _storage() -> None:
         sa.Column("modified_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("path"),
     )
+    op.create_index("stored_files_by_content", "stored_files", ["content"])
     op.create_table(
         "stored_chunks",
         _text("content", nullable=False),
