@@ -44,7 +44,7 @@ def _in_s3(place: str) -> Storage:
     try:
         from runner.storage.s3 import S3Storage
     except ModuleNotFoundError as exc:
-        raise SettingsInvalid("the storage s3://… needs boto3: pip install boto3") from exc
+        raise SettingsInvalid("the storage s3://… needs boto3: pip install 'headrace[aws]'") from exc
     bucket, _, prefix = place.partition("/")
     if not bucket:
         raise SettingsInvalid("the storage s3:// needs a bucket: s3://BUCKET/PREFIX")

@@ -17,7 +17,10 @@ from runner.store import migrate, open_store
 FOLDER = "/company/team/hello/executions/e1/"
 
 
-@pytest.fixture(params=["folder", "memory", "sqlite", "postgresql"])
+KINDS = ["folder", "memory", "s3", "sqlite", "postgresql"]
+
+
+@pytest.fixture(params=KINDS)
 def storage(request, tmp_path):
     """An empty storage of each kind."""
     if request.param == "folder":
@@ -25,8 +28,19 @@ def storage(request, tmp_path):
     elif request.param == "memory":
         yield open_storage(f"memory://{ids.new()}/prefix", tmp_path)
         fsspec.filesystem("memory").store.clear()
+    elif request.param == "s3":
+        yield from _in_s3(tmp_path)
     else:
         yield from _in_database(request, tmp_path)
+
+
+def _in_s3(tmp_path):
+    import boto3
+    from moto import mock_aws
+
+    with mock_aws():
+        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="bucket")
+        yield open_storage("s3://bucket/some/prefix", tmp_path)
 
 
 def _in_database(request, tmp_path):
@@ -175,6 +189,8 @@ def test_a_folder_that_is_not_plain_is_refused(storage, prefix):
         storage.delete_all(prefix)
 
 
+# moto, which plays S3, is not made for threads
+@pytest.mark.parametrize("storage", [kind for kind in KINDS if kind != "s3"], indirect=True)
 def test_writers_at_once_leave_one_whole_file(storage):
     texts = [bytes([65 + n]) * (CHUNK_BYTES + n) for n in range(6)]
     with ThreadPoolExecutor(6) as pool:
@@ -231,7 +247,7 @@ def test_a_storage_that_cannot_be_used_says_what_to_do(tmp_path, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "boto3", None)
     monkeypatch.delitem(sys.modules, "runner.storage.s3", raising=False)
-    with pytest.raises(SettingsInvalid, match="pip install boto3"):
+    with pytest.raises(SettingsInvalid, match="pip install .headrace.aws."):
         open_storage("s3://bucket/prefix", tmp_path)
     with pytest.raises(SettingsInvalid, match="nope"):
         open_storage("nope://x", tmp_path)
