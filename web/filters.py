@@ -62,7 +62,7 @@ def read(arguments: MultiDict[str, str], fields: Sequence[str], plain: Sequence[
     """Return the filters of a query; without any, those of the old *plain* parameters.
 
     Raises:
-        FilterInvalid: an unknown field or operator. ArgumentInvalid: dates that do not fit together.
+        FilterInvalid: an unknown field or operator. ArgumentInvalid: dates that do not fit.
     """
     found = _Reading(fields)
     for name, value in arguments.items(multi=True):
@@ -113,7 +113,7 @@ def condition(group: Group, now: datetime) -> Condition:
 
 
 def moment(text: str) -> datetime:
-    """Return the instant of a text; blanks for ``+`` and ``T`` are put right. Raises FilterInvalid."""
+    """Return the instant of a text, also with blanks for ``+`` and ``T``. Raises FilterInvalid."""
     cleaned = re.sub(r" (\d\d:?\d\d)$", r"+\1", text.strip())
     cleaned = re.sub(r"(\.\d{6})\d+", r"\1", cleaned)
     try:

@@ -100,7 +100,7 @@ class Flows:
         """Return the namespaces that have flows, keys or files."""
         with self._runtime.store.read() as tx:
             names = {row.namespace for row in every_row(tx, None)}
-            names.update(tx.namespace_files.namespaces())
+            names.update(tx.namespace_files.namespaces(), tx.kv.namespaces())
         return sorted(names)
 
     def validate(self, sources: Iterable[str]) -> list[Parsed]:

@@ -50,6 +50,11 @@ class Kv:
                 if cursor is None:
                     return rows
 
+    def namespaces(self) -> Sequence[str]:
+        """Return the namespaces that have keys."""
+        with self._runtime.store.read() as tx:
+            return tx.kv.namespaces()
+
     def set(
         self,
         namespace: str,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from runner.store.base import KvRow, Page
@@ -31,6 +31,11 @@ class Kv:
     def delete(self, namespace: str, key: str) -> bool:
         """Remove a key; True if it was there."""
         return self._sql.execute(_DELETE, (namespace, key)).rowcount == 1
+
+    def namespaces(self) -> Sequence[str]:
+        """Return the namespaces that have keys."""
+        sql = "SELECT DISTINCT namespace FROM kv ORDER BY namespace"
+        return [row[0] for row in self._sql.execute(sql, ()).fetchall()]
 
     def write(self, writes: Iterable[KvRow | tuple[str, str]]) -> None:
         """Set rows and delete pairs (namespace, key), in this order."""

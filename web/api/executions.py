@@ -1,0 +1,511 @@
+"""Executions: start, look, act on one (rest-api §8, §11). Bulk calls are in `executions_bulk`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, BinaryIO, cast
+from urllib.parse import quote
+
+from flask import Blueprint, Response, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from runner.errors import ArgumentInvalid, HeadraceError, NotFound
+from runner.model.execution import Execution, Labels
+from runner.model.states import State
+from runner.services import shapes
+from runner.services.executions import LATEST, Order, Shown
+from runner.services.inputs import Given, Upload
+from runner.services.stored import Elsewhere
+from runner.store.base import ExecutionFilter
+from web import searching
+from web.api.bulk import flag, number
+from web.auth import needs
+from web.context import now, principal, public_url, services, web
+from web.filters import moment
+from web.refusals import BadRequest, NotBuilt
+from web.respond import (
+    attachment,
+    empty,
+    json_response,
+    read_json,
+    read_list,
+    read_object,
+    read_text,
+)
+from web.stream import Frame
+
+bp = Blueprint("api_executions", __name__, url_prefix="/api/v1/executions")
+
+READ, WRITE, CREATE = "executions:read", "executions:write", "executions:create"
+FORM = "multipart/form-data"
+_KINDS = ("NORMAL", "TEST", "PLAYGROUND")
+
+
+# ── start ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@bp.post("/<namespace>/<flow_id>")
+@bp.post("/trigger/<namespace>/<flow_id>")
+@needs(CREATE, body=FORM)
+def create(namespace: str, flow_id: str) -> Response:
+    """Start a flow; with ``wait=true`` the answer comes when it has ended."""
+    if request.args.get("breakpoints"):
+        raise NotBuilt("breakpoints are not available yet")
+    order = Order(
+        namespace=namespace,
+        flow_id=flow_id,
+        inputs=given_inputs(),
+        labels=_query_labels(),
+        revision=number("revision"),
+        schedule_at=_date("scheduleDate"),
+        kind=_kind(),
+        key=request.headers.get("Idempotency-Key"),
+    )
+    execution = services().executions.create(order, by=principal()).execution
+    if flag("wait"):
+        web().streams.wait_for_end(execution.id)
+        return json_response(_shape(services().executions.get(execution.id), with_url=True))
+    return json_response(_shape(Shown(execution), with_url=True))
+
+
+@bp.post("/<namespace>/<flow_id>/validate")
+@needs(READ, body=FORM)
+def validate(namespace: str, flow_id: str) -> Response:
+    """Say of each input whether its value fits, without starting anything."""
+    raise NotBuilt("validating inputs without starting is not available yet")
+
+
+# ── look ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@bp.get("/<execution_id>")
+@needs(READ)
+def get(execution_id: str) -> Response:
+    """Return an execution with its task runs."""
+    return json_response(_shape(services().executions.get(execution_id)))
+
+
+@bp.get("/search")
+@needs(READ)
+def search() -> Response:
+    """Return executions that match, newest first."""
+    found = searching.executions(services(), now())
+    return json_response({"results": _with_runs(found.items), "total": found.total})
+
+
+@bp.get("")
+@needs(READ)
+def of_flow() -> Response:
+    """Return the executions of one flow."""
+    for name in ("namespace", "flowId"):
+        if not request.args.get(name):
+            raise BadRequest(f"Required QueryValue [{name}] not specified")
+    return search()
+
+
+@bp.get("/<execution_id>/follow")
+@needs(READ)
+def follow(execution_id: str) -> Response:
+    """Follow an execution by server-sent events."""
+    services().executions.head(execution_id)
+    return event_stream(web().streams.follow_execution(execution_id))
+
+
+@bp.get("/<execution_id>/follow-dependencies")
+@needs(READ)
+def follow_dependencies(execution_id: str) -> Response:
+    """Say that dependencies cannot be followed yet."""
+    raise NotBuilt("following dependencies is not available yet")
+
+
+@bp.get("/<execution_id>/flow")
+@needs(READ)
+def flow_of(execution_id: str) -> Response:
+    """Return the flow of an execution, as far as who executes it needs it."""
+    execution = services().executions.head(execution_id)
+    return json_response(shapes.flow_for_execution(services().executions.flow_of(execution)))
+
+
+@bp.get("/flows/<namespace>/<flow_id>")
+@needs(READ)
+def flow_to_execute(namespace: str, flow_id: str) -> Response:
+    """Return a flow as far as who executes it needs it."""
+    stored = services().flows.get(namespace, flow_id, revision=number("revision"))
+    if stored.parsed is None:
+        raise ArgumentInvalid(stored.error)
+    return json_response(shapes.flow_for_execution(stored.parsed))
+
+
+@bp.get("/<execution_id>/graph")
+@needs(READ)
+def graph(execution_id: str) -> Response:
+    """Say that graphs of executions are not built yet."""
+    raise NotBuilt("the graph of an execution is not available yet")
+
+
+@bp.get("/namespaces")
+@needs(READ)
+def namespaces() -> Response:
+    """Return the namespaces with flows that may be executed."""
+    return json_response(sorted({row.namespace for row in services().flows.every()}))
+
+
+@bp.get("/namespaces/<namespace>/flows")
+@needs(READ)
+def flows_of_namespace(namespace: str) -> Response:
+    """Return the flows of a namespace that may be executed."""
+    found = services().flows.search(namespace=namespace, limit=1000).items
+    return json_response(
+        [
+            shapes.flow_for_execution(each.parsed)
+            for each in found
+            if each.parsed and each.row.namespace == namespace and each.row.is_active
+        ]
+    )
+
+
+@bp.post("/latest")
+@needs(READ, body="application/json")
+def latest() -> Response:
+    """Return the newest execution of each flow named."""
+    found: list[Execution] = []
+    for each in read_list():
+        if not isinstance(each, dict) or "namespace" not in each:
+            raise ArgumentInvalid("a flow is named by namespace and id")
+        flow_ids = (str(each["id"]),) if each.get("id") else ()
+        filter = ExecutionFilter(namespaces=(str(each["namespace"]),), flow_ids=flow_ids)
+        found.extend(services().executions.search(filter, limit=1).items)
+    return json_response([shapes.latest_execution(each) for each in found])
+
+
+# ── files and expressions ────────────────────────────────────────────────────────────────────────
+
+
+@bp.get("/<execution_id>/file")
+@needs(READ)
+def file(execution_id: str) -> AnyResponse:
+    """Return a file that belongs to the execution."""
+    uri = _file_uri()
+    try:
+        size = services().stored.stat(execution_id, uri).size
+        stream = services().stored.open(execution_id, uri)
+    except Elsewhere as exc:
+        target = f"/api/v1/main/executions/{exc.execution_id}/file?path={quote(uri)}"
+        return redirect(target, 302)
+    return attachment(stream, uri.rpartition("/")[2], size)
+
+
+@bp.get("/<execution_id>/file/metas")
+@needs(READ)
+def file_metas(execution_id: str) -> Response:
+    """Return the size of a file."""
+    return json_response({"size": services().stored.stat(execution_id, _file_uri()).size})
+
+
+@bp.get("/<execution_id>/file/preview")
+@needs(READ)
+def file_preview(execution_id: str) -> Response:
+    """Return the beginning of a file."""
+    preview = services().stored.preview(
+        execution_id,
+        _file_uri(),
+        max_rows=number("maxRows") or 100,
+        encoding=request.args.get("encoding") or "utf-8",
+    )
+    return json_response(
+        {
+            "extension": preview.extension,
+            "type": preview.type,
+            "content": preview.content,
+            "maxLine": preview.max_line,
+            "truncated": preview.truncated,
+        }
+    )
+
+
+@bp.post("/<execution_id>/eval")
+@bp.post("/<execution_id>/actions/eval")
+@bp.post("/<execution_id>/eval/<task_run_id>")
+@bp.post("/<execution_id>/actions/eval/<task_run_id>")
+@needs(WRITE, body="text/plain")
+def evaluate(execution_id: str, task_run_id: str | None = None) -> Response:
+    """Render an expression as the execution sees it; secrets are masked."""
+    services().executions.head(execution_id)
+    try:
+        result = services().expressions.evaluate(execution_id, read_text(), task_run_id)
+    except NotFound:
+        raise
+    except HeadraceError as exc:
+        return json_response({"error": exc.message, "stackTrace": ""})
+    return json_response({"result": result})
+
+
+# ── actions ──────────────────────────────────────────────────────────────────────────────────────
+
+Action = Callable[[str], Execution]
+
+
+def _answer(execution_id: str, act: Action, status: int) -> Response:
+    """Do it, and answer as the path's generation of clients expects."""
+    done = act(execution_id)
+    if "/actions/" in request.path:
+        status = 200
+    if status == 204:
+        return empty()
+    return json_response(_shape(services().executions.get(done.id)), status)
+
+
+@bp.delete("/<execution_id>/kill")
+@bp.delete("/<execution_id>/actions/kill")
+@needs(WRITE)
+def kill(execution_id: str) -> Response:
+    """Kill an execution, and those that it started."""
+    cascade = flag("isOnKillCascade", default=True)
+    return _answer(
+        execution_id,
+        lambda id: services().executions.kill(id, by=principal(), cascade=cascade),
+        202,
+    )
+
+
+@bp.post("/<execution_id>/pause")
+@bp.post("/<execution_id>/actions/pause")
+@needs(WRITE)
+def pause(execution_id: str) -> Response:
+    """Let nothing new of a running execution start."""
+    return _answer(execution_id, lambda id: services().executions.pause(id, by=principal()), 204)
+
+
+@bp.post("/<execution_id>/resume")
+@bp.post("/<execution_id>/actions/resume")
+@needs(WRITE, body=FORM)
+def resume(execution_id: str) -> Response:
+    """Let a paused execution go on."""
+    inputs = given_inputs()
+    return _answer(
+        execution_id,
+        lambda id: services().executions.resume(id, by=principal(), inputs=inputs),
+        204,
+    )
+
+
+@bp.post("/<execution_id>/restart")
+@bp.post("/<execution_id>/actions/restart")
+@needs(WRITE)
+def restart(execution_id: str) -> Response:
+    """Run again what failed."""
+    revision = number("revision")
+    return _answer(
+        execution_id,
+        lambda id: services().executions.restart(id, by=principal(), revision=revision),
+        200,
+    )
+
+
+@bp.post("/<execution_id>/replay")
+@bp.post("/<execution_id>/actions/replay")
+@needs(CREATE)
+def replay(execution_id: str) -> Response:
+    """Start a new execution from an old one, from a task run on or from the beginning."""
+    return _answer(execution_id, lambda id: _replay(id, None), 200)
+
+
+@bp.post("/<execution_id>/replay-with-inputs")
+@bp.post("/<execution_id>/actions/replay-with-inputs")
+@needs(CREATE, body=FORM)
+def replay_with_inputs(execution_id: str) -> Response:
+    """Start a new execution from an old one, with other inputs."""
+    inputs = given_inputs()
+    return _answer(execution_id, lambda id: _replay(id, inputs or None), 200)
+
+
+def _replay(execution_id: str, inputs: Mapping[str, Given] | None) -> Execution:
+    if request.args.get("breakpoints"):
+        raise NotBuilt("breakpoints are not available yet")
+    return services().executions.replay(
+        execution_id,
+        by=principal(),
+        from_task_run=request.args.get("taskRunId") or None,
+        revision=_revision(),
+        inputs=inputs,
+        key=request.headers.get("Idempotency-Key"),
+    )
+
+
+@bp.post("/<execution_id>/state")
+@bp.post("/<execution_id>/actions/state")
+@needs(WRITE, body="application/json")
+def task_run_state(execution_id: str) -> Response:
+    """Put a task run into another state, and go on behind it."""
+    body = read_object()
+    if "taskRunId" not in body or "state" not in body:
+        raise BadRequest("taskRunId and state are needed")
+    task_run_id, state = str(body["taskRunId"]), _state(str(body["state"]))
+    return _answer(
+        execution_id,
+        lambda id: services().executions.change_task_run_state(
+            id, task_run_id, state, by=principal()
+        ),
+        200,
+    )
+
+
+@bp.post("/<execution_id>/change-status")
+@bp.post("/<execution_id>/actions/change-status")
+@needs(WRITE)
+def change_status(execution_id: str) -> Response:
+    """Put an ended execution into another terminal state."""
+    state = _state(request.args.get("status", ""))
+    return _answer(
+        execution_id,
+        lambda id: services().executions.change_status(id, state, by=principal()),
+        200,
+    )
+
+
+@bp.post("/<execution_id>/labels")
+@bp.post("/<execution_id>/actions/labels")
+@needs(WRITE, body="application/json")
+def labels(execution_id: str) -> Response:
+    """Replace the labels of an ended execution."""
+    given = labels_in(read_list())
+    return _answer(
+        execution_id,
+        lambda id: services().executions.set_labels(id, given, by=principal()),
+        200,
+    )
+
+
+@bp.post("/<execution_id>/<any('unqueue', 'force-run', 'resume-from-breakpoint'):action>")
+@bp.post("/<execution_id>/actions/<any('unqueue', 'force-run', 'resume-from-breakpoint'):action>")
+@needs(WRITE)
+def later(execution_id: str, action: str) -> Response:
+    """Say that the action is not built yet."""
+    raise NotBuilt(f"{action} is not available yet")
+
+
+@bp.post("/<execution_id>/resume/validate")
+@bp.post("/<execution_id>/actions/resume/validate")
+@needs(READ, body=FORM)
+def validate_resume(execution_id: str) -> Response:
+    """Say that it is not built yet."""
+    raise NotBuilt("validating inputs without resuming is not available yet")
+
+
+@bp.delete("/<execution_id>")
+@needs(WRITE)
+def delete(execution_id: str) -> Response:
+    """Delete an ended execution."""
+    services().executions.delete(
+        execution_id,
+        by=principal(),
+        logs=flag("deleteLogs", default=True),
+        storage=flag("deleteStorage", default=True),
+    )
+    return empty()
+
+
+# ── parts that other modules use ─────────────────────────────────────────────────────────────────
+
+
+def given_inputs() -> dict[str, Given]:
+    """Return the inputs of the request: form parts, or a JSON object; none at all is fine too."""
+    if request.mimetype == FORM or request.mimetype == "application/x-www-form-urlencoded":
+        return dict(_form_inputs())
+    if request.mimetype == "application/json":
+        value = read_json()
+        return dict(value) if isinstance(value, dict) else {}
+    return {}
+
+
+def _form_inputs() -> Iterator[tuple[str, Given]]:
+    yield from request.form.items()
+    for name, part in request.files.items(multi=True):
+        filename = part.filename or ""
+        if not filename:
+            continue  # an empty file field of a form
+        if name == "files":  # the old form: the file's name is the input's
+            yield filename, Upload(filename, cast(BinaryIO, part.stream))
+        else:
+            yield name, Upload(filename, cast(BinaryIO, part.stream))
+
+
+def labels_in(value: Any) -> Labels:
+    """Return labels given as a list of key and value, or as a map. Raises ArgumentInvalid."""
+    if isinstance(value, dict):
+        return tuple((str(key), str(text)) for key, text in value.items())
+    found = []
+    for each in value:
+        if not isinstance(each, dict) or "key" not in each:
+            raise ArgumentInvalid("a label has a key and a value")
+        found.append((str(each["key"]), str(each.get("value") or "")))
+    return tuple(found)
+
+
+def event_stream(frames: Iterator[Frame]) -> Response:
+    """Return frames as Kestra's clients read them; what fails before the first is an error."""
+    first = next(frames)
+
+    def body() -> Iterator[bytes]:
+        yield first.kestra()
+        for frame in frames:
+            yield frame.kestra()
+
+    response = Response(body(), content_type="text/event-stream")
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["X-Accel-Buffering"] = "no"
+    response.call_on_close(frames.close)  # type: ignore[attr-defined]
+    return response
+
+
+def _shape(shown: Shown, *, with_url: bool = False) -> dict[str, Any]:
+    execution = shown.execution
+    url = public_url(shapes.execution_path(execution)) if with_url else None
+    return shapes.execution(execution, shown.runs, now=now(), url=url)
+
+
+def _with_runs(executions: Any) -> list[dict[str, Any]]:
+    runs = services().executions.runs_of([each.id for each in executions])
+    return [_shape(Shown(each, runs.get(each.id, ()))) for each in executions]
+
+
+def _query_labels() -> Labels:
+    found = []
+    for text in request.args.getlist("labels"):
+        key, colon, value = text.partition(":")
+        if not colon or not key or not value:
+            raise ArgumentInvalid(f"a label is key:value, not '{text}'")
+        found.append((key, value))
+    return tuple(found)
+
+
+def _kind() -> str:
+    kind = request.args.get("kind") or "NORMAL"
+    if kind not in _KINDS:
+        raise ArgumentInvalid(f"there is no kind of execution '{kind}'")
+    return kind
+
+
+def _date(name: str) -> Any:
+    text = request.args.get(name)
+    return moment(text) if text else None
+
+
+def _state(text: str) -> State:
+    try:
+        return State(text.upper())
+    except ValueError as exc:
+        raise ArgumentInvalid(f"there is no state '{text}'") from exc
+
+
+def _revision() -> int | str | None:
+    if request.args.get("revision") == LATEST or flag("latestRevision"):
+        return LATEST
+    return number("revision")
+
+
+def _file_uri() -> str:
+    uri = request.args.get("path")
+    if not uri:
+        raise BadRequest("Required QueryValue [path] not specified")
+    return uri

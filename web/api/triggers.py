@@ -1,0 +1,205 @@
+"""Triggers (rest-api §15)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from runner.errors import ArgumentInvalid
+from runner.services import shapes
+from runner.services.triggers import StoredTrigger
+from web.api.bulk import counted, flag
+from web.auth import needs
+from web.context import now, principal, services
+from web.filters import condition, read
+from web.paging import asked, ordered, page_of
+from web.refusals import NotBuilt
+from web.respond import json_response, read_object
+from web.searching import scope_of
+
+bp = Blueprint("api_triggers", __name__, url_prefix="/api/v1/triggers")
+
+READ, WRITE = "triggers:read", "triggers:write"
+_FIELDS = (
+    "q", "namespace", "flowId", "triggerId", "triggerState", "workerId", "scope", "startDate",
+    "endDate", "timeRange", "locked", "disabled",
+)  # fmt: skip
+_PLAIN = ("q", "scope", "namespace", "flowId", "triggerId", "workerId")
+_SORTS = (
+    "triggerId", "flowId", "namespace", "executionId", "nextExecutionDate", "date", "updatedDate",
+    "nextEvaluationDate", "lastTriggeredDate", "updatedAt",
+)  # fmt: skip
+
+
+@bp.get("/search")
+@needs(READ)
+def search() -> Response:
+    """Return triggers that match."""
+    page = _page(_every())
+    page["results"] = [_both(each) for each in page["results"]]
+    return json_response(page)
+
+
+@bp.get("/<namespace>/<flow_id>")
+@needs(READ)
+def of_flow(namespace: str, flow_id: str) -> Response:
+    """Return the triggers of a flow."""
+    page = _page(_every(namespace, flow_id))
+    page["results"] = [shapes.trigger(each.declared, each.row) for each in page["results"]]
+    return json_response(page)
+
+
+@bp.put("")
+@needs(WRITE, body="application/json")
+def put() -> Response:
+    """Switch a trigger on or off."""
+    body = read_object()
+    if body.get("backfill"):
+        raise NotBuilt("backfills are not available yet")
+    return _switched(body)
+
+
+@bp.put("/set-disabled")
+@needs(WRITE, body="application/json")
+def set_disabled() -> Response:
+    """Switch a trigger on or off."""
+    return _switched(read_object())
+
+
+@bp.post("/set-disabled/by-triggers")
+@needs(WRITE, body="application/json")
+def set_disabled_by_triggers() -> Response:
+    """Switch several triggers."""
+    body = read_object()
+    triples = [_triple(each) for each in body.get("triggers") or []]
+    for triple in triples:
+        services().triggers.get(*triple)
+    for triple in triples:
+        services().triggers.set_disabled(*triple, bool(body.get("disabled")), by=principal())
+    return counted(len(triples))
+
+
+@bp.post("/set-disabled/by-query")
+@needs(WRITE)
+def set_disabled_by_query() -> Response:
+    """Switch all triggers that match."""
+    holds = condition(read(request.args, _FIELDS, _PLAIN), now())
+    found = [each for each in _every() if holds(_record(each))]
+    for each in found:
+        services().triggers.set_disabled(
+            *_triple_of(each), flag("disabled", default=True), by=principal()
+        )
+    return counted(len(found))
+
+
+@bp.post("/<namespace>/<flow_id>/<trigger_id>/unlock")
+@needs(WRITE)
+def unlock(namespace: str, flow_id: str, trigger_id: str) -> Response:
+    """Forget the execution that a trigger waits for."""
+    stored = services().triggers.unlock(namespace, flow_id, trigger_id, by=principal())
+    return json_response(shapes.trigger(stored.declared, stored.row))
+
+
+@bp.route("/backfill/<path:action>", methods=["PUT", "POST"])
+@needs(WRITE)
+def backfill(action: str) -> Response:
+    """Say that backfills are not built yet."""
+    raise NotBuilt("backfills are not available yet")
+
+
+@bp.post("/<namespace>/<flow_id>/<trigger_id>/restart")
+@needs(WRITE)
+def restart(namespace: str, flow_id: str, trigger_id: str) -> Response:
+    """Say that it is not built yet."""
+    raise NotBuilt("restarting a trigger is not available yet")
+
+
+def _switched(body: Mapping[str, Any]) -> Response:
+    stored = services().triggers.set_disabled(
+        *_triple(body), bool(body.get("disabled")), by=principal()
+    )
+    return json_response(shapes.trigger(stored.declared, stored.row))
+
+
+def _page(found: Iterator[StoredTrigger]) -> dict[str, Any]:
+    holds = condition(read(request.args, _FIELDS, _PLAIN), now())
+    paging = asked(_SORTS)
+    matching = [each for each in found if holds(_record(each))]
+    return page_of(ordered(matching, paging, _key), paging)
+
+
+def _every(namespace: str | None = None, flow_id: str | None = None) -> Iterator[StoredTrigger]:
+    cursor: str | None = None
+    while True:
+        page = services().triggers.search(
+            namespace=namespace, flow_id=flow_id, limit=500, cursor=cursor
+        )
+        yield from page.items
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
+def _both(stored: StoredTrigger) -> dict[str, Any]:
+    """A row for both generations of clients."""
+    state = shapes.trigger(stored.declared, stored.row)
+    declared = (
+        shapes.declared_trigger(stored.declared)
+        if stored.declared
+        else {"id": stored.row.trigger_id, "type": stored.row.type}
+    )
+    return {
+        "abstractTrigger": declared,
+        "triggerContext": state,
+        "trigger": declared,
+        "state": state,
+    }
+
+
+def _record(stored: StoredTrigger) -> Mapping[str, Any]:
+    row = stored.row
+    is_off = row.disabled or bool(stored.declared and stored.declared.disabled)
+    return {
+        "namespace": row.namespace,
+        "flowId": row.flow_id,
+        "triggerId": row.trigger_id,
+        "triggerState": "DISABLED" if is_off else "ENABLED",
+        "scope": scope_of(row.namespace),
+        "startDate": row.last_at or row.created_at,
+        "locked": row.execution_id is not None,
+        "disabled": is_off,
+        "q": f"{row.namespace} {row.flow_id} {row.trigger_id}",
+    }
+
+
+def _key(stored: StoredTrigger, name: str) -> Any:
+    row = stored.row
+    match name:
+        case "triggerId":
+            return row.trigger_id
+        case "flowId":
+            return row.flow_id
+        case "namespace":
+            return row.namespace
+        case "executionId":
+            return row.execution_id
+        case "nextExecutionDate" | "nextEvaluationDate":
+            return row.next_at
+        case "updatedDate" | "updatedAt":
+            return row.updated_at
+        case _:
+            return row.last_at or row.created_at
+
+
+def _triple(body: Any) -> tuple[str, str, str]:
+    names = ("namespace", "flowId", "triggerId")
+    if not isinstance(body, dict) or not set(names) <= set(body):
+        raise ArgumentInvalid("a trigger is named by namespace, flowId and triggerId")
+    namespace, flow_id, trigger_id = (str(body[name]) for name in names)
+    return namespace, flow_id, trigger_id
+
+
+def _triple_of(stored: StoredTrigger) -> tuple[str, str, str]:
+    return stored.row.namespace, stored.row.flow_id, stored.row.trigger_id
