@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from runner import logs, wiring
 from runner.settings import Settings, SourceSettings, load
 
 
-def serve_process(settings: Settings, config: Path | None) -> None:
+def serve_process(
+    settings: Settings, config: Path | None, listener: socket.socket | None = None
+) -> None:
     """Do the duties; SIGHUP reads the sources again (the demo's stays while none is configured)."""
     first = [settings.sources]
 

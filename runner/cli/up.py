@@ -12,6 +12,7 @@ import fcntl
 import gc
 import os
 import signal
+import socket
 import sys
 import time
 import traceback
@@ -31,12 +32,14 @@ from runner.errors import HeadraceError, Refused, Unavailable
 from runner.settings import Settings, SourceSettings
 
 PROCESSES = "headrace.processes"
-"""Entry points ``name = "module:serve"``: ``serve(settings, config)`` works until SIGTERM."""
+"""Entry points ``name = "module:serve"``: ``serve(settings, config, listener)`` works until SIGTERM.
+
+*listener* is the socket of the web server: opened once, so that it outlives a web process."""
 
 DEMO = "headrace.demo"
 """Entry point ``demo_source(home)``: makes a demo repository and returns its source."""
 
-Serve = Callable[[Settings, "Path | None"], None]
+Serve = Callable[[Settings, "Path | None", socket.socket], None]
 
 _DEMO_FLOWS = ("hello", "pipeline", "script")
 _MAX_DEATHS = 3
@@ -111,6 +114,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._redis: Any = None
         self._lock: IO[str] | None = None
+        self._listener: socket.socket | None = None
         self._log = settings.home / "headrace.log"
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────
@@ -161,6 +165,7 @@ class Supervisor:
         is_new = not (self._settings.home / "headrace.db").exists()
         migrate(wiring.database_url(self._settings))
         self._check_exposure()
+        self._listen()
         if self._demo:
             self._settings = self._settings.model_copy(
                 update={"sources": (_demo_source(self._settings.home),)}
@@ -176,6 +181,21 @@ class Supervisor:
                 f"Headrace does not listen on {web.host} without credentials: set web.username and web.password, "
                 "or web.tokens, or listen on 127.0.0.1"
             )
+
+    def _listen(self) -> None:
+        web = self._settings.web
+        family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+        try:
+            self._listener = socket.create_server((web.host, web.port), family=family, backlog=2048)
+        except OSError as exc:
+            raise Unavailable(
+                f"port {web.port} of {web.host} cannot be listened on ({exc.strerror}): "
+                "stop what uses it, or choose another with --port"
+            ) from exc
+        port = self._listener.getsockname()[1]
+        self._settings = self._settings.model_copy(
+            update={"web": web.model_copy(update={"port": port})}
+        )
 
     def _say_runner(self) -> None:
         from runner import wiring
@@ -223,7 +243,9 @@ class Supervisor:
             self._fork(child)
 
     def _bound(self, serve: Serve) -> Callable[[], None]:
-        return lambda: serve(self._settings, self._config)
+        listener = self._listener
+        assert listener is not None
+        return lambda: serve(self._settings, self._config, listener)
 
     def _fork(self, child: Child) -> None:
         sys.stdout.flush()
