@@ -7,7 +7,6 @@ or unexpected changes nothing.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
@@ -35,6 +34,7 @@ from runner.engine.events import (
 from runner.engine.flowables import FLOWABLES
 from runner.engine.step import Step
 from runner.expressions import is_truthy
+from runner.model.evolve import replace
 from runner.model.execution import Execution, TaskRun
 from runner.model.flow import Flow, TaskKind
 from runner.model.logs import Level

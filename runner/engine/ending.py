@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from runner.engine import lists
 from runner.engine.commands import Announce, Evaluate, Tell
 from runner.engine.step import Step
+from runner.model.evolve import replace
 from runner.model.execution import TaskRun
 from runner.model.logs import Level
 from runner.model.states import State

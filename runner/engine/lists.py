@@ -7,13 +7,12 @@ A failure in the main list switches at once; in the others the next task simply 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from runner.engine import ending
 from runner.engine.commands import ClearTimer, Continue, Evaluate, RunTask, Tell
 from runner.engine.flowables import FLOWABLES, ROOT
 from runner.engine.flowables.base import Begun, Child, Flowable, Next, Situation, sequential
 from runner.engine.step import OwnerId, Step, begin_attempt, end_attempt
+from runner.model.evolve import replace
 from runner.model.execution import Scope, TaskRun
 from runner.model.flow import Task, TaskKind
 from runner.model.logs import Level

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from runner.clock import iso
@@ -10,6 +9,7 @@ from runner.engine import lists
 from runner.engine.commands import Announce, ClearTimer
 from runner.engine.events import Resume
 from runner.engine.step import Step, end_attempt
+from runner.model.evolve import replace
 from runner.model.execution import TaskRun
 from runner.model.states import State
 

@@ -10,13 +10,14 @@ recomputed from the runs that stay.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from runner import ids
 from runner.engine.creation import with_label
 from runner.engine.step import begin_attempt
 from runner.errors import NotFound, Refused
+from runner.model.evolve import replace
 from runner.model.execution import Execution, Scope, TaskRun
 from runner.model.flow import Flow, ListName, Place, Task, TaskKind
 from runner.model.states import State

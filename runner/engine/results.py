@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from runner.engine import ending, kill, lists, retry
 from runner.engine.commands import SetTimer, StartReplay
 from runner.engine.events import TaskFailed, TaskKilled, TaskSucceeded
 from runner.engine.step import Step
+from runner.model.evolve import replace
 from runner.model.execution import Attempt, TaskRun
 from runner.model.flow import Retry, Task
 from runner.model.states import State

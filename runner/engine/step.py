@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from runner.engine.commands import Command
 from runner.engine.decision import Decision, TaskRuns
 from runner.ids import task_run_id
+from runner.model.evolve import replace
 from runner.model.execution import Attempt, Execution, Scope, TaskRun
 from runner.model.flow import Flow, Task
 from runner.model.states import State

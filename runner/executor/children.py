@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from runner.engine.restart import replay_whole
 from runner.errors import HeadraceError, NotFound, Refused
 from runner.executor.values import labels_from
 from runner.expressions import Context, is_truthy, render_value
+from runner.model.evolve import replace
 from runner.model.execution import Execution, StartedBy, TaskRun
 from runner.model.flow import Flow
 from runner.model.inputs import resolve_inputs

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
 from runner.errors import HeadraceError, NotFound
 from runner.executor.folding import Folding, Saved, WorkerIdentity
+from runner.model.evolve import replace
 from runner.model.execution import Execution
 from runner.model.logs import Level, LogLine
 from runner.model.problems import FlowInvalid

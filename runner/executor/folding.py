@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -44,6 +44,7 @@ from runner.executor import children, outputs
 from runner.executor.kv import StoredKv
 from runner.executor.values import evaluate
 from runner.expressions import Context
+from runner.model.evolve import replace
 from runner.model.execution import Attempt, Execution, TaskRun
 from runner.model.flow import Flow, TaskKind
 from runner.model.logs import LogLine

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from runner.model.evolve import replace
 from runner.model.states import State
 
 History = tuple[tuple[State, datetime], ...]
@@ -14,7 +15,7 @@ Labels = tuple[tuple[str, str], ...]
 """Key and value, keys unique, order kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scope:
     """How far the children of one flowable (or of the flow itself) have come.
 
@@ -34,7 +35,7 @@ class Scope:
     done: tuple[str, ...] = ()  # Dag: ids of tasks whose run is terminal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Attempt:
     """One try of a task run, numbered from 0 by its place."""
 
@@ -43,7 +44,7 @@ class Attempt:
     worker_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskRun:
     """The run of one task for one value below one parent.
 
@@ -81,7 +82,7 @@ class StartedBy:
     variables: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Execution:
     """The head of an execution: everything but its task runs.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from runner.engine.commands import Command, Evaluate
 from runner.engine.step import OwnerId
+from runner.model.evolve import replace
 from runner.model.execution import Scope, TaskRun
 from runner.model.flow import Task
 from runner.model.states import State

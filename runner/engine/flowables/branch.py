@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from runner.engine.flowables.base import Begun, Flowable
 from runner.expressions import is_truthy
+from runner.model.evolve import replace
 from runner.model.execution import TaskRun
 from runner.model.flow import Task
 

@@ -7,10 +7,10 @@ follow each other by the iteration that their runs carry, so no value needs a ro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from runner.engine.flowables.base import Child, Flowable, Next, Situation, number
+from runner.model.evolve import replace
 from runner.model.execution import Scope, TaskRun
 from runner.model.flow import Task
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from runner.engine.flowables.base import Child, Flowable, Next, Situation, closed, number
+from runner.model.evolve import replace
 from runner.model.flow import Task
 
 

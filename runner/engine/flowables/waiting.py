@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from runner import durations
 from runner.engine.commands import SetTimer, StartChild, Tell
 from runner.engine.flowables.base import Begun, Flowable
+from runner.model.evolve import replace
 from runner.model.execution import TaskRun
 from runner.model.flow import Task
 from runner.model.logs import Level
