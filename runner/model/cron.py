@@ -1,0 +1,136 @@
+"""The dates of a cron expression in a time zone (execution-semantics §12.3). Pure.
+
+croniter counts on clock faces; what a clock face means in a zone is decided here. Where the clock
+jumps forward, a date inside the gap falls directly behind it. Where an hour occurs twice, fixed hours
+count once, at the first; with ``*`` as hours each real hour has its own.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from croniter import CroniterBadDateError, croniter
+
+_OFFSET = re.compile(r"(?:UTC|GMT|UT)?([+-])(\d{1,2})(?::?(\d{2}))?(?::?(\d{2}))?")
+_NAMES_OF_UTC = frozenset({"Z", "UTC", "GMT", "UT"})
+_TICK = timedelta(microseconds=1)
+_KEPT = 64
+_LONGEST_GAP = timedelta(hours=25)
+_EACH_HOUR = frozenset({"@hourly"})
+
+
+def zone_of(name: str | None) -> tzinfo:
+    """Return a zone by Java's rules: a region, or an offset such as ``+02:00``; None is UTC."""
+    if name is None or name in _NAMES_OF_UTC:
+        return UTC
+    if match := _OFFSET.fullmatch(name):
+        sign, hours, minutes, seconds = match.groups()
+        offset = timedelta(hours=int(hours), minutes=int(minutes or 0), seconds=int(seconds or 0))
+        return timezone(-offset if sign == "-" else offset)
+    return ZoneInfo(name)
+
+
+@lru_cache(maxsize=2_000)
+def dates_of(cron: str, zone: str | None = None, *, with_seconds: bool = False) -> CronDates:
+    """Return the dates of an expression; schedules that are alike share what was found."""
+    return CronDates(cron, zone_of(zone), with_seconds=with_seconds)
+
+
+class CronDates:
+    """The dates of one expression, as moments with its zone's offset. Safe for many threads."""
+
+    def __init__(self, cron: str, zone: tzinfo = UTC, *, with_seconds: bool = False) -> None:
+        self._cron = cron.strip()
+        self._zone = zone
+        self._with_seconds = with_seconds
+        hours = self._cron.split()[2 if with_seconds else 1 :][:1]
+        self._is_each_hour = hours == ["*"] or self._cron in _EACH_HOUR
+        self._known: dict[tuple[datetime, bool], datetime | None] = {}
+
+    def is_date(self, moment: datetime) -> bool:
+        """Say whether *moment* is one of them."""
+        moment = moment.astimezone(UTC)
+        found = self._next(moment - _TICK, forward=True)
+        return found == moment
+
+    def after(self, moment: datetime) -> datetime | None:
+        """Return the first date behind *moment*; None: there is none."""
+        return self._shown(self._next(moment.astimezone(UTC), forward=True))
+
+    def before(self, moment: datetime) -> datetime | None:
+        """Return the last date before *moment*; None: there is none."""
+        return self._shown(self._next(moment.astimezone(UTC), forward=False))
+
+    # Inside, moments are in UTC: Python compares and adds within a zone by clock faces.
+
+    def _shown(self, moment: datetime | None) -> datetime | None:
+        if moment is None:
+            return None
+        return moment.astimezone(timezone(self._offset(moment)))
+
+    def _next(self, moment: datetime, *, forward: bool) -> datetime | None:
+        key = (moment, forward)
+        if key not in self._known:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            find = self._real if self._is_each_hour else self._once
+            self._known[key] = find(moment, forward=forward)
+        return self._known[key]
+
+    def _once(self, moment: datetime, *, forward: bool) -> datetime | None:
+        """Each clock face counts once, at its first moment."""
+        face: datetime | None = moment.astimezone(self._zone).replace(tzinfo=None)
+        while (face := self._face(face, forward=forward)) is not None:
+            found = self._moment(face)
+            if found > moment if forward else found < moment:
+                return found
+        return None
+
+    def _real(self, moment: datetime, *, forward: bool) -> datetime | None:
+        """Each real hour has its own: from one change of the clock to the next."""
+        inside = moment if forward else moment - _TICK
+        offset = self._offset(inside)
+        while (
+            face := self._face((moment + offset).replace(tzinfo=None), forward=forward)
+        ) is not None:
+            found = face.replace(tzinfo=UTC) - offset
+            if self._offset(found) == offset:
+                return found
+            moment = self._change(inside, found, offset)
+            inside = moment if forward else moment - _TICK
+            offset = self._offset(inside)
+            if forward:  # the date at the change itself counts
+                moment -= _TICK
+        return None
+
+    def _face(self, face: datetime | None, *, forward: bool) -> datetime | None:
+        dates = croniter(self._cron, face, second_at_beginning=self._with_seconds)
+        try:
+            found: datetime = dates.get_next(datetime) if forward else dates.get_prev(datetime)
+        except CroniterBadDateError:
+            return None
+        return found
+
+    def _moment(self, face: datetime) -> datetime:
+        """Return the first moment of a clock face; directly behind the gap if it is in one."""
+        there = face.replace(tzinfo=self._zone).astimezone(UTC)
+        if there.astimezone(self._zone).replace(tzinfo=None) == face:
+            return there
+        before = there - _LONGEST_GAP
+        return self._change(before, there, self._offset(before))
+
+    def _offset(self, moment: datetime) -> timedelta:
+        return moment.astimezone(self._zone).utcoffset() or timedelta()
+
+    def _change(self, inside: datetime, outside: datetime, offset: timedelta) -> datetime:
+        """Return when the clock changes between two moments, the first of which has *offset*."""
+        while abs(outside - inside) > _TICK:
+            middle = inside + (outside - inside) / 2
+            if self._offset(middle) == offset:
+                inside = middle
+            else:
+                outside = middle
+        return max(inside, outside)
