@@ -15,15 +15,12 @@ from runner.expressions import Context, ExpressionError, render, render_value
 def evaluate(command: Evaluate, context: Context) -> Evaluated:
     """Render the fields of a command; an error becomes part of the event."""
     try:
-        if command.purpose == "values":
-            values: Mapping[str, Any] = {
-                "values": loop_values(command.fields.get("values"), context)
-            }
-        else:
-            values = {
-                name: render_value(value, context, typed=name in command.typed)
-                for name, value in command.fields.items()
-            }
+        values = {
+            name: loop_values(value, context)
+            if name == "values" and command.purpose == "values"
+            else render_value(value, context, typed=name in command.typed)
+            for name, value in command.fields.items()
+        }
     except HeadraceError as exc:
         return Evaluated(command.task_run_id, command.purpose, error=exc.message)
     return Evaluated(command.task_run_id, command.purpose, values)
@@ -62,7 +59,7 @@ def _rendered(item: Any, context: Context) -> Any:
         return render(item, context)
     if isinstance(item, bool) or not isinstance(item, int | Mapping):
         raise ExpressionError(f"Unknown value element type: {type(item).__name__}")
-    return render_value(item, context) if isinstance(item, Mapping) else str(item)
+    return render_value(dict(item), context) if isinstance(item, Mapping) else str(item)
 
 
 def _as_text(item: Any) -> str:

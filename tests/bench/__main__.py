@@ -146,7 +146,7 @@ def _best_of(product: Product, flow_id: str, times: int) -> float:
     for _ in range(times):
         execution, took = product.run_and_wait(flow_id)
         state = execution["state"]["current"]
-        assert state == "SUCCESS", f"{flow_id} ended {state}: {execution['id']}\n{product.log()}"
+        assert state == "SUCCESS", f"{flow_id} ended {state}: {execution['id']}\n{product.log}"
         seconds.append(took)
     return min(seconds)
 
@@ -158,7 +158,7 @@ def _await_ended(product: Product, flow_id: str, count: int | None = None) -> No
         if _count(product, flow_id, "CREATED,RUNNING,QUEUED") == 0:
             return
         time.sleep(0.02)
-    raise AssertionError(f"executions of {flow_id} have not ended\n{product.log()}")
+    raise AssertionError(f"executions of {flow_id} have not ended\n{product.log}")
 
 
 def _ended_count(product: Product, flow_id: str) -> int:
