@@ -113,8 +113,9 @@ def line_of(text: str, key: str) -> int | None:
 def frame(text: str, line: int | None) -> str | None:
     """Return a line of the text and one around it, numbered, the line itself marked."""
     lines = text.splitlines()
-    if line is None or not 1 <= line <= len(lines):
+    if line is None or not 1 <= line <= len(lines) + 1 or not lines:
         return None
+    line = min(line, len(lines))  # YAML notices some faults behind the last line
     numbers = range(max(1, line - 1), min(len(lines), line + 1) + 1)
     width = len(str(numbers[-1]))
     return "\n".join(
