@@ -20,8 +20,8 @@ class Evaluate:
     """Render *fields* in the context of the task run (None: of the flow) and send `Evaluated` back.
 
     purpose: ``run_if`` (field run_if, text) · ``fields`` (what steers a flowable; names in *typed* are
-    rendered typed, others to text, structures recursively) · ``values`` (ForEach: *fields* has ``values``
-    as written; the shell gives back ``values``: list of text, by execution-semantics §7.3) ·
+    rendered typed, others to text, structures recursively) · ``values`` (loops: the same, but of the field
+    ``values`` the shell gives back a list of texts, by execution-semantics §7.3) ·
     ``outputs`` (flow outputs, rendered and converted; error = message).
     """
 

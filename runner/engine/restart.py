@@ -27,9 +27,10 @@ REPLAY_LABEL = "system.replay"
 REPLAYED_LABEL = "system.replayed"
 
 _AFTER_LISTS = frozenset({"errors", "finally", "afterExecution"})
-_LOOPS = ("EachSequential", "EachParallel", "ForEach")
+_LOOPS = ("EachSequential", "ForEach")
 _DAGS = ("Dag",)
-_SIDE_BY_SIDE = ("Parallel", "Dag")
+_EACH_PARALLEL = ("EachParallel",)
+_SIDE_BY_SIDE = ("Parallel", "Dag", "EachParallel")
 _AS_A_WHOLE = ("WorkingDirectory", "LoopUntil", "WaitFor")
 
 
@@ -234,12 +235,22 @@ class _Restarting:
         inside = [run for run in children if run.task_id in known]
         if task is not None and _is(task, _LOOPS):
             return self._loop_scope(tasks, inside, name)
-        cursor = _next_index(tasks, inside)
+        cursor, total = self._cursor(parent, tasks, inside)
         scope = replace(_flags(name, inside), cursor=cursor, open=_live_count(inside))
         if task is not None and _is(task, _DAGS):
             scope = _with_started(scope, inside)
-        has_room = task is not None and _is(task, _SIDE_BY_SIDE) and cursor < len(tasks)
+        has_room = task is not None and _is(task, _SIDE_BY_SIDE) and cursor < total
         return self._nudged(scope, tasks, inside) if has_room or not scope.open else scope
+
+    def _cursor(
+        self, parent: TaskRun | None, tasks: Sequence[Task], runs: Sequence[TaskRun]
+    ) -> tuple[int, int]:
+        """Return the place of the next run to create, and how many there are in all."""
+        if parent is None or not _is(self._task(parent), _EACH_PARALLEL):
+            return _next_index(tasks, runs), len(tasks)
+        indexes = {task.id: index for index, task in enumerate(tasks)}
+        places = ((run.iteration or 0) * len(tasks) + indexes[run.task_id] for run in runs)
+        return max(places, default=-1) + 1, len(parent.evaluated["values"]) * len(tasks)
 
     def _loop_scope(self, tasks: Sequence[Task], runs: list[TaskRun], name: ListName) -> Scope:
         """Count values: one is open while a run of it is live, or tasks of it are to come."""
@@ -277,7 +288,7 @@ class _Restarting:
     def _drop_beyond_gap(self, parent: TaskRun) -> None:
         """Side-by-side tasks start in order: behind one without a run (it is new) all go."""
         task = self._task(parent)
-        if not _is(task, _SIDE_BY_SIDE):
+        if not _is(task, _SIDE_BY_SIDE) or _is(task, _EACH_PARALLEL):
             return
         children = {run.task_id: run for run in self._children(parent.id)}
         gap = False

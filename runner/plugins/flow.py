@@ -14,9 +14,6 @@ from runner.plugin import Read, Task
 _OLD = "io.kestra.core.tasks.flows."
 _ENDS = ("errors", "finally")
 
-AVAILABLE = frozenset({"Sequential", "Parallel", "ForEach", "If", "Subflow", "Pause", "Sleep"})
-"""Classes of this module that the engine knows; the others are named as not available yet."""
-
 
 class Flowable(Task):
     """Base of the tasks that the engine itself works on.
@@ -26,15 +23,10 @@ class Flowable(Task):
     """
 
     kind = TaskKind.FLOWABLE
-    available: ClassVar[bool] = False
     needs: ClassVar[tuple[tuple[tuple[str, ...], str], ...]] = ()
     wraps_tasks: ClassVar[bool] = False
     input_lists: ClassVar[tuple[str, ...]] = ()
     has_timeout: ClassVar[bool] = False
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        cls.available = cls.__name__ in AVAILABLE
 
     class Outputs(Task.Outputs):
         """No outputs."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from runner.engine.flowables.base import Flowable
 from runner.engine.flowables.branch import If, Switch
 from runner.engine.flowables.dag import Dag
-from runner.engine.flowables.foreach import EachSequential, ForEach
+from runner.engine.flowables.foreach import EachParallel, EachSequential, ForEach
 from runner.engine.flowables.parallel import Parallel
 from runner.engine.flowables.waiting import Pause, Sleep, Subflow
 from runner.model.states import State
@@ -32,6 +32,7 @@ FLOWABLES: Mapping[str, Flowable] = {
         "Parallel": Parallel(),
         "ForEach": ForEach(),
         "EachSequential": EachSequential(),
+        "EachParallel": EachParallel(),
         "If": If(),
         "Switch": Switch(),
         "Dag": Dag(),

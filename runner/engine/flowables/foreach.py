@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runner.engine.flowables.base import Child, Flowable, Next, Situation, number
+from runner.engine.flowables.base import Child, Flowable, Next, Situation, closed, number
 from runner.model.evolve import replace
 from runner.model.execution import Scope, TaskRun
 from runner.model.flow import Task
@@ -66,3 +66,29 @@ class EachSequential(ForEach):
 
     def limit(self, task: Task, run: TaskRun) -> int:
         return 1
+
+
+class EachParallel(ForEach):
+    """All tasks of all values at once, at most ``concurrent`` of them (deprecated).
+
+    A scope counts task runs: `cursor` runs over all tasks of the first value, then of the second …
+    """
+
+    values_property = "value"
+
+    def wants(self, task: Task) -> Mapping[str, Any]:
+        concurrent = task.properties.get("concurrent")
+        more = {"concurrent": concurrent} if concurrent is not None else {}
+        return {**super().wants(task), **more}
+
+    def next(self, situation: Situation) -> Next:
+        assert situation.run is not None
+        scope, evaluated = closed(situation), situation.run.evaluated
+        values, tasks = evaluated["values"], situation.tasks
+        total = len(values) * len(tasks)
+        limit = number(evaluated.get("concurrent"), 0) or total
+        last = min(total, scope.cursor + max(0, min(limit - scope.open, AT_ONCE)))
+        places = (divmod(at, len(tasks)) for at in range(scope.cursor, last))
+        children = tuple(Child(tasks[index], values[value], value) for value, index in places)
+        scope = replace(scope, cursor=last, open=scope.open + len(children))
+        return Next(children, scope, more=bool(children) and last < total and scope.open < limit)
