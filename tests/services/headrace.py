@@ -199,6 +199,27 @@ class Headrace:
                 raise AssertionError(f"found {states} for {filters} after {timeout} s\n{self.log}")
             time.sleep(0.05)
 
+    def page(self, path: str) -> str:
+        """The HTML of a page."""
+        with urllib.request.urlopen(self.url + path, timeout=20) as answer:
+            return answer.read().decode()
+
+    def source(self, name: str) -> dict[str, Any]:
+        """What `headrace source show` says of a source."""
+        done = self.command("source", "show", name, "--json")
+        return json.loads(done.stdout)
+
+    def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command of ours in the same home."""
+        return subprocess.run(
+            [PROGRAM, *arguments, "--home", self.home, "--config", self.config],
+            env=clean_environment(self._environment),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=check,
+        )
+
     def lines(self, execution_id: str) -> list[str]:
         """The messages of an execution's log."""
         return [line["message"] for line in self.call("GET", f"logs/{execution_id}")]
