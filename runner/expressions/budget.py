@@ -33,15 +33,19 @@ class Budget:
         if self._steps < self._look:
             self._check()
 
-    def allow_text(self, characters: int) -> None:
-        """Refuse a text that would be too long, before it is made."""
+    def fits(self, characters: int) -> None:
+        """Refuse a text that is too long."""
         if characters > self.limits.output_chars:
             raise LimitExceeded(f"a text is longer than {self.limits.output_chars} characters")
-        if characters > 1_000:
-            self.spend(characters // 1_000)
+
+    def allow_text(self, characters: int) -> None:
+        """Pay for a text before it is made; refuse one that would be too long."""
+        self.fits(characters)
+        if characters > 5_000:
+            self.spend(characters // 5_000)
 
     def allow_elements(self, elements: int) -> None:
-        """Refuse a list that would be too long, before it is made."""
+        """Pay for a list before it is made; refuse one that would be too long."""
         if elements > self.limits.elements:
             raise LimitExceeded(f"a list has more than {self.limits.elements} elements")
         if elements > 50:

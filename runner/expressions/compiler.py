@@ -98,7 +98,7 @@ def join(out: Iterable[Any], frame: Frame, printer: Printer = printed) -> str:
         piece = value if isinstance(value, str) else printer(value, budget)
         length += len(piece)
         if length > 10_000:
-            budget.allow_text(length)
+            budget.fits(length)
         pieces.append(piece)
     return "".join(pieces)
 
@@ -426,7 +426,10 @@ class _Compiler:
         evaluates = tuple(self.expression(part) for part in parts)
 
         def concatenation(frame: Frame) -> str:
-            return join([evaluate(frame) for evaluate in evaluates], frame, java_text)
+            text = join([evaluate(frame) for evaluate in evaluates], frame, java_text)
+            if len(text) > 5_000:
+                frame.budget.allow_text(len(text))
+            return text
 
         return self._placed(concatenation, parts[0].lineno)
 
@@ -646,7 +649,7 @@ def _run_loop(
                 step(frame, out)
             if len(out) - written > _HELD_VALUES:
                 written = len(out)
-                budget.allow_text(written)
+                budget.fits(written)
     finally:
         frame.scopes.pop()
 

@@ -127,19 +127,19 @@ class EmptyWorld:
 class Limits:
     """What one rendering may cost at most."""
 
-    output_chars: int = 16 * 1024 * 1024
+    output_chars: int = 8 * 1024 * 1024
     """Characters of the output, and of any text on the way."""
     elements: int = 1_000_000
     """Elements of a list made by `range`, `..` or by joining lists."""
-    steps: int = 5_000_000
-    """Rounds of loops, calls, and values visited."""
+    steps: int = 2_000_000
+    """Rounds of loops, calls, values visited: about half a microsecond each."""
     macro_depth: int = 50
     """Macros, blocks and `render` inside one another."""
     passes: int = 100
     """Renderings of one text by `render` or recursive rendering."""
     pattern_time: timedelta = timedelta(milliseconds=500)
     """Time for one use of a regular expression."""
-    time: timedelta = timedelta(seconds=10)
+    time: timedelta = timedelta(seconds=5)
     """Time for one rendering, by the world's clock."""
 
 

@@ -67,8 +67,7 @@ def write_ion(value: Any, budget: Budget) -> str:
 def _write(value: Any, parts: list[str], budget: Budget, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise LimitExceeded(f"a value is nested more than {MAX_DEPTH} levels deep")
-    if not len(parts) % 100:
-        budget.spend(10)
+    budget.spend(6)
     if isinstance(value, Entry):
         value = {value.key: value.value}
     if is_map(value):

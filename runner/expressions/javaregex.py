@@ -71,6 +71,26 @@ def split(text: str, pattern: str, limit: int, timeout: timedelta = _TIMEOUT) ->
     """The parts between the matches, as Java's `String.split` has them."""
     if not text:
         return [text]
+    parts = _split_plain(text, pattern, limit) or _split_by_pattern(text, pattern, limit, timeout)
+    if limit == 0:
+        while len(parts) > 1 and not parts[-1]:
+            parts.pop()
+        if len(parts) == 1 and not parts[0]:
+            return []
+    return parts
+
+
+def _split_plain(text: str, pattern: str, limit: int) -> list[str] | None:
+    if not pattern and limit <= 0:
+        return [*text, ""]
+    if len(pattern) == 2 and pattern[0] == "\\" and not pattern[1].isalnum():
+        pattern = pattern[1]
+    elif not _PLAIN.fullmatch(pattern):
+        return None
+    return text.split(pattern, limit - 1 if limit > 0 else -1)
+
+
+def _split_by_pattern(text: str, pattern: str, limit: int, timeout: timedelta) -> list[str]:
     parts: list[str] = []
     begin = 0
     for match in _matches(pattern, text, timeout):
@@ -80,13 +100,7 @@ def split(text: str, pattern: str, limit: int, timeout: timedelta = _TIMEOUT) ->
             continue
         parts.append(text[begin : match.start()])
         begin = match.end()
-    parts.append(text[begin:])
-    if limit == 0:
-        while len(parts) > 1 and not parts[-1]:
-            parts.pop()
-        if len(parts) == 1 and not parts[0] and begin:
-            return []
-    return parts
+    return [*parts, text[begin:]]
 
 
 def replace(

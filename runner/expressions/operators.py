@@ -228,7 +228,7 @@ def _exact(number: Any) -> Any:
 
 
 def _descend(budget: Budget, depth: int) -> None:
-    budget.spend()
+    budget.spend(5)
     if depth > MAX_DEPTH:
         raise LimitExceeded(f"a value is nested more than {MAX_DEPTH} levels deep")
 
@@ -271,7 +271,10 @@ def truth(value: Any, what: str = "a condition") -> bool:
 
 def contains_element(items: Any, value: Any, budget: Budget) -> bool:
     """Whether a list has the value."""
-    budget.spend(1 + len(items) // 8)
+    if isinstance(value, str):
+        budget.spend(1 + len(items) // 20)
+        return value in items
+    budget.spend(1 + len(items))
     return any(equal(item, value, budget) for item in items)
 
 

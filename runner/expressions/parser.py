@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import NoReturn
 
 from jinja2 import nodes
@@ -20,6 +21,7 @@ from .tokens import Source, Token
 from .values import Long
 
 MAX_NESTING = 80
+MAX_TOKENS = 50_000
 
 UNARY = 500
 FILTER = 100
@@ -87,7 +89,9 @@ def parse(text: str) -> Parsed:
 class _Parser:
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.tokens = list(tokens.tokenize(source))
+        self.tokens = list(islice(tokens.tokenize(source), MAX_TOKENS + 1))
+        if len(self.tokens) > MAX_TOKENS:
+            raise source.error(f"a template has more than {MAX_TOKENS} parts", 0)
         self.index = 0
         self.current = self.tokens[0]
         self.macros: dict[str, nodes.Macro] = {}

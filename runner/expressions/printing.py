@@ -18,6 +18,7 @@ from .errors import LimitExceeded
 from .values import Entry, Float32, is_list, is_map
 
 MAX_DEPTH = 150
+_VISIT = 3
 _CONTROL = re.compile(r"\\u00[01][0-9a-f]")
 
 
@@ -167,9 +168,7 @@ class _Parts(list[str]):
             raise LimitExceeded(f"a value is nested more than {MAX_DEPTH} levels deep")
         self.visited += 1
         if not self.visited % 100:
-            self.budget.spend(10)
-            if self.visited > self.budget.limits.output_chars:
-                self.budget.allow_text(self.visited)
+            self.budget.spend(_VISIT * 100)
 
 
 def _write(

@@ -8,9 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 from json import JSONDecoder
-from typing import Any
-
-from pydantic import JsonValue
+from typing import TYPE_CHECKING, Any
 
 from .budget import Budget
 from .compiler import Program, Text, compile_template, join
@@ -21,6 +19,9 @@ from .parser import parse
 from .printing import MAX_DEPTH, float32_text, scalar_text
 from .tokens import Source
 from .values import Entry, Float32, is_list, is_map, is_number
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 KEPT_TEMPLATES = 1000
 _RAW = re.compile(r"\{%-*\s*raw\s*-*%\}(.*?)\{%-*\s*endraw\s*-*%\}")
@@ -91,6 +92,8 @@ class _Rendering:
         self._budget = budget
 
     def once(self, template: str, *, typed: bool = False) -> Any:
+        if self._budget is not None:
+            self._budget.spend(1 + 2 * len(template))  # it may have to be parsed
         program, raws = _program(template)
         frame = Frame(self.context, program, budget=self._budget)
         if typed:
@@ -99,7 +102,7 @@ class _Rendering:
             value = _guarded(program.lone, frame)
             result = join((value,), frame) if type(value) is not str else value
             if len(result) > _UNCHECKED:
-                frame.budget.allow_text(len(result))
+                frame.budget.fits(len(result))
         else:
             result = join(_guarded(program.run, frame), frame)
         if raws:
@@ -227,11 +230,12 @@ def plain(value: Any, budget: Budget, depth: int = 0) -> Any:
         return value
     if is_map(value) or kind is Entry:
         _descend(budget, depth)
+        budget.spend(4 if kind is Entry else 4 * len(value))
         items = [(value.key, value.value)] if kind is Entry else value.items()
         return {_plain_key(key): plain(item, budget, depth + 1) for key, item in items}
     if is_list(value):
         _descend(budget, depth)
-        budget.spend(len(value) // 10)
+        budget.spend(4 * len(value))
         return [plain(item, budget, depth + 1) for item in value]
     return _plain_scalar(value)
 
@@ -261,3 +265,8 @@ def _descend(budget: Budget, depth: int) -> None:
 def _plain_json(value: Any) -> JsonValue:
     result: JsonValue = value
     return result
+
+
+def forget_templates() -> None:
+    """Parse every template anew from now on."""
+    _program.cache_clear()

@@ -175,14 +175,14 @@ class _Writer:
             self.parts.append(f"{self.scalar(value, 0)}\n")
 
     def map(self, items: Mapping[Any, Any], column: int, depth: int) -> None:
-        self.visit(depth)
+        self.visit(depth, len(items))
         for key, value in items.items():
             name = key if isinstance(key, str) else scalar_text(key, null="null")
             self.parts.append(f"{' ' * column}{_key(name)}:")
             self.below(value, column, depth)
 
     def list(self, items: Any, column: int, depth: int) -> None:
-        self.visit(depth)
+        self.visit(depth, len(items))
         for value in items:
             self.parts.append(f"{' ' * column}-")
             self.below(value, column, depth)
@@ -201,8 +201,8 @@ class _Writer:
         else:
             self.parts.append(f" {self.scalar(value, column + (1 if is_item else 2))}\n")
 
-    def visit(self, depth: int) -> None:
-        self.budget.spend(5)
+    def visit(self, depth: int, size: int) -> None:
+        self.budget.spend(5 + 5 * size)
         if depth > MAX_DEPTH:
             raise LimitExceeded(f"a value is nested more than {MAX_DEPTH} levels deep")
         if len(self.parts) > self.budget.limits.output_chars:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cmp_to_key
 from typing import Any
 
 from ..errors import ExpressionError
@@ -46,7 +45,7 @@ def join(frame: Frame, value: Any, separator: Any) -> str:
     """The elements in one text."""
     items = _list(value, "join")
     budget = frame.budget
-    budget.spend(len(items) // 10)
+    budget.spend(len(items))
     between = text_form(separator, budget, null="")
     pieces = []
     length = 0
@@ -54,7 +53,7 @@ def join(frame: Frame, value: Any, separator: Any) -> str:
         pieces.append(text_form(item, budget))
         length += len(pieces[-1]) + len(between)
         if length > 10_000:
-            budget.allow_text(length)
+            budget.fits(length)
     return between.join(pieces)
 
 
@@ -116,12 +115,13 @@ def merge(frame: Frame, value: Any, items: Any) -> Any:
 
 
 @filter_("chunk(size*)", ("{{ [1, 2, 3] | chunk(2) }}", "[[1,2],[3]]"))
-def chunk(value: Any, size: Any) -> list[list[Any]]:
+def chunk(frame: Frame, value: Any, size: Any) -> list[list[Any]]:
     """The list cut into lists of that size."""
     items = list(_list(value, "chunk"))
     step = _index(size, "size")
     if step < 1:
         raise ExpressionError("the size of a chunk is at least 1")
+    frame.budget.spend(5 * len(items) // step)
     return [items[start : start + step] for start in range(0, len(items), step)]
 
 
@@ -147,13 +147,14 @@ def distinct(frame: Frame, value: Any) -> Any:
     kept: list[Any] = []
     seen: set[tuple[type, Any]] = set()
     for item in _list(value, "distinct"):
-        frame.budget.spend()
-        if isinstance(item, str):
-            if (str, item) not in seen:
-                seen.add((str, item))
-                kept.append(item)
-        elif not _is_among(frame, item, kept):
-            kept.append(item)
+        frame.budget.spend(3)
+        if item is None or isinstance(item, str | int | float):
+            if (identity := (_kind(item), item)) in seen:
+                continue
+            seen.add(identity)
+        elif _is_among(frame, item, kept):
+            continue
+        kept.append(item)
     return kept
 
 
@@ -195,11 +196,8 @@ def jq(frame: Frame, value: Any, expression: Any) -> list[Any]:
 
 def _is_among(frame: Frame, item: Any, kept: list[Any]) -> bool:
     budget = frame.budget
-    budget.spend(1 + len(kept) // 8)
-    return any(
-        isinstance(item, float) == isinstance(other, float) and equal(item, other, budget)
-        for other in kept
-    )
+    budget.spend(1 + len(kept))
+    return any(equal(item, other, budget) for other in kept)
 
 
 def _end(value: Any, index: int, name: str) -> Any:
@@ -214,12 +212,12 @@ def _end(value: Any, index: int, name: str) -> Any:
 
 def _sorted(frame: Frame, value: Any, name: str) -> list[Any]:
     items = list(_list(value, name))
-    frame.budget.spend(len(items) // 4)
+    frame.budget.spend(len(items))
     if all(isinstance(item, str) for item in items):
         return sorted(items, key=code_units)
     if all(is_number(item) or isinstance(item, bool) for item in items):
         if len({_kind(item) for item in items}) == 1:
-            return sorted(items, key=cmp_to_key(lambda a, b: (a > b) - (a < b)))
+            return sorted(items)
     if len(items) == 1 and not (is_list(items[0]) or is_map(items[0]) or items[0] is None):
         return items
     if not items:
@@ -230,7 +228,7 @@ def _sorted(frame: Frame, value: Any, name: str) -> list[Any]:
 
 def _kind(number: Any) -> type:
     """What Java compares with its like only; integers of all sizes count as one here."""
-    return next(kind for kind in (bool, int, float, object) if isinstance(number, kind))
+    return next(kind for kind in (bool, int, float, str, object) if isinstance(number, kind))
 
 
 def _list(value: Any, name: str) -> Any:

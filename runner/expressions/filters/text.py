@@ -354,7 +354,7 @@ def deep(frame: Frame, value: Any, change: Callable[[str], str], depth: int = 0)
     """Change every text in a value; what is neither list nor map counts as text."""
     from ..printing import MAX_DEPTH
 
-    frame.budget.spend()
+    frame.budget.spend(9)
     if depth > MAX_DEPTH:
         raise ExpressionError("the value is nested too deeply")
     if is_map(value):

@@ -55,10 +55,10 @@ def from_value(value: Any, budget: Budget, depth: int = 0) -> Any:
     if isinstance(value, Entry):
         value = {value.key: value.value}
     if is_map(value):
-        budget.spend(1 + len(value) // 4)
+        budget.spend(4 + 2 * len(value))
         return _from_map(value, budget, depth)
     if is_list(value):
-        budget.spend(1 + len(value) // 4)
+        budget.spend(4 + 2 * len(value))
         return [from_value(item, budget, depth + 1) for item in value]
     if isinstance(value, int):
         return int(value)
