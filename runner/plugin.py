@@ -120,7 +120,8 @@ class Task(Plugin):
         """No outputs."""
 
     def run(self, ctx: RunContext) -> Any:
-        """Do the work; return an `Outputs` (or None).
+        """Do the work; return an `Outputs` (or None); an INLINE task may return
+        `runner.model.directives.Directives` instead.
 
         Called once per attempt, in any thread, with all fields rendered and typed. An INLINE task must
         be quick and have no effect but ``ctx.log``, ``ctx.kv`` and its outputs: it runs inside the fold.

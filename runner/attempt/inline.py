@@ -21,6 +21,8 @@ from runner.attempt.logs import LineLog, error_lines
 from runner.attempt.subject import Subject
 from runner.engine.events import TaskFailed, TaskSucceeded
 from runner.expressions import Context, render_value
+from runner.model.directives import Directives
+from runner.model.evolve import replace
 from runner.model.execution import Execution, TaskRun
 from runner.model.flow import Task
 from runner.model.logs import LogLine
@@ -64,7 +66,11 @@ def run_inline(
     event: TaskSucceeded | TaskFailed
     try:
         given = runtime.registry.build(task, ctx.render_as).run(cast(RunContext, ctx))
-        event = outcome.succeeded(span, given, runtime.clock.now(), max_bytes)
+        directives = given if isinstance(given, Directives) else None
+        outputs = None if directives else given
+        event = outcome.succeeded(span, outputs, runtime.clock.now(), max_bytes)
+        if directives:
+            event = replace(event, directives=directives)
     except Exception as exc:  # noqa: BLE001 - whatever a task raises is its failure
         event = outcome.failed(span, exc, runtime.clock.now(), max_bytes)
         error_lines(ctx.log, event.message, outcome.trace_of(exc))

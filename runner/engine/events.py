@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from runner.model.directives import Directives
 from runner.model.states import State
 
 
@@ -34,7 +35,10 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class TaskSucceeded:
-    """An attempt ended without failure; *state* is SUCCESS, WARNING, or what the task asked for."""
+    """An attempt ended without failure; *state* is SUCCESS, WARNING, or what the task asked for.
+
+    *directives* come from inline tasks alone, and are never stored.
+    """
 
     task_run_id: str
     attempt: int
@@ -43,6 +47,7 @@ class TaskSucceeded:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     worker_id: str | None = None
+    directives: Directives | None = None
 
 
 @dataclass(frozen=True, slots=True)

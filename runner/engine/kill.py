@@ -13,14 +13,14 @@ from runner.model.flow import TaskKind
 from runner.model.states import State
 
 
-def begin(step: Step) -> None:
-    """Stop everything that lives."""
+def begin(step: Step, *, cascade: bool = True) -> None:
+    """Stop everything that lives; with *cascade* also the executions that Subflows wait for."""
     step.execution = step.execution.enter(State.KILLING, step.now)
     for run in list(step.live()):
         if has_live_attempt(step, run):
             step.do(StopTask(run.id, len(run.attempts) - 1 if run.attempts else 0))
         else:
-            _end(step, run)
+            _end(step, run, cascade=cascade)
     look(step)
 
 
@@ -41,11 +41,16 @@ def has_live_attempt(step: Step, run: TaskRun) -> bool:
     return at_work and step.task(run).kind is TaskKind.WORKER
 
 
-def _end(step: Step, run: TaskRun) -> None:
-    child = (run.outputs or {}).get("executionId")
-    if step.task(run).type == subflows.TYPE and child:
-        step.do(KillChild(run.id, str(child)))
+def forget_timers(step: Step, run: TaskRun) -> None:
+    """Clear the timers that a run may wait for."""
     for kind in ("retry", "sleep", "pause", "limit"):
         if run.state in (State.RETRYING, State.PAUSED) or kind == "sleep":
             step.do(ClearTimer(f"{kind}:{run.id}"))
+
+
+def _end(step: Step, run: TaskRun, *, cascade: bool = True) -> None:
+    child = (run.outputs or {}).get("executionId")
+    if cascade and step.task(run).type == subflows.TYPE and child:
+        step.do(KillChild(run.id, str(child)))
+    forget_timers(step, run)
     step.put(end_attempt(run, State.KILLED, step.now).enter(State.KILLED, step.now))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from runner.engine import ending, kill, lists, retry
+from runner.engine import directing, ending, kill, lists, retry
 from runner.engine.commands import SetTimer, StartReplay
 from runner.engine.events import TaskFailed, TaskKilled, TaskSucceeded
 from runner.engine.step import Step
@@ -37,6 +37,11 @@ def succeeded(step: Step, run: TaskRun, event: TaskSucceeded) -> None:
         run = replace(run, outputs=dict(event.outputs))
     elif run.outputs is None:
         run = replace(run, outputs={})
+    if event.directives is not None:
+        directing.apply(step, event.directives)
+        if event.directives.exit is not None and directing.can_exit(step):
+            directing.exit_with(step, run, event.directives.exit)
+            return
     policy = retry.policy(step.flow, task.id)
     if state is State.FAILED and _tried_again(step, task, run):
         return

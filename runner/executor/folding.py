@@ -192,6 +192,11 @@ class Folding:
 
     def _feed(self, event: Event) -> None:
         decision = engine.advance(self.flow, self.head, self.runs, event, self.runtime.clock.now())
+        if (
+            decision.execution.variables is not self.head.variables
+            or decision.execution.labels is not self.head.labels
+        ):
+            self._variables = None
         self.head = decision.execution
         self._put(*decision.changes)
         self._todo.extend(decision.commands)
