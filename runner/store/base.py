@@ -1,12 +1,14 @@
 """What the store promises. One suite in tests/contracts runs against SQLite and PostgreSQL.
 
-    with store.begin() as tx:      # one write transaction: BEGIN IMMEDIATE on SQLite, READ COMMITTED on PostgreSQL
+    # one write transaction: BEGIN IMMEDIATE on SQLite, READ COMMITTED on PostgreSQL
+    with store.begin() as tx:
         execution = tx.executions.get(execution_id)
         ...                        # leaving the block commits, an exception rolls back
-    with store.read() as tx:       # a read-only view; never blocks writers; same accessors, writing raises
+    # a read-only view; never blocks writers; same accessors, writing raises
+    with store.read() as tx:
 
-`get` raises NotFound, `find` returns None. Frozen values come out, never rows. Pages are keyset pages:
-(items, cursor or None). Nothing here decides anything: callers do.
+`get` raises NotFound, `find` returns None. Frozen values come out, never rows. Pages are keyset
+pages: (items, cursor or None). Nothing here decides anything: callers do.
 """
 
 from __future__ import annotations
@@ -151,7 +153,9 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A number that a task reported. (execution, task run, attempt, number) is unique: again overwrites."""
+    """A number that a task reported. (execution, task run, attempt, number) is unique: again
+    overwrites.
+    """
 
     execution_id: str
     task_run_id: str
@@ -201,7 +205,8 @@ class ExecutionFilter:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Items and the cursor of the next page (None: there is none). *total* only where it was asked for,
+    """Items and the cursor of the next page (None: there is none). *total* only where it was asked
+    for,
     counted up to a bound."""
 
     items: Sequence[Any]
@@ -299,7 +304,9 @@ class NamespaceFileRow:
 
 @dataclass(frozen=True, slots=True)
 class QuarantineRow:
-    """Something that made a service raise. *until* None with *tries* at the bound: never again by itself."""
+    """Something that made a service raise. *until* None with *tries* at the bound: never again by
+    itself.
+    """
 
     subject: str  # execution:ID, trigger:NS/FLOW/ID, source:NAME …
     tries: int
@@ -324,8 +331,8 @@ class AuditRow:
 class Fold:
     """What one fold writes, all in one transaction, only if the execution still has *version*.
 
-    With *before* (the head as it was loaded or last saved) columns whose value is still the very same
-    object are not written again: hand it in on every hot path.
+    With *before* (the head as it was loaded or last saved) columns whose value is still the very
+    same object are not written again: hand it in on every hot path.
     """
 
     execution: Execution  # new head; its version is the one read, save() stores version + 1
@@ -361,7 +368,9 @@ class Executions(Protocol):
     def get(self, execution_id: str) -> Execution: ...
     def find(self, execution_id: str) -> Execution | None: ...
     def lock(self, execution_id: str) -> Execution:
-        """Like get, holding its row until the transaction ends (PostgreSQL; SQLite holds everything anyway)."""
+        """Like get, holding its row until the transaction ends (PostgreSQL; SQLite holds everything
+        anyway).
+        """
 
     def save(self, fold: Fold) -> bool:
         """Write a fold; False (and nothing written) if another one was faster."""
@@ -382,7 +391,8 @@ class Executions(Protocol):
     def oldest_queued(self, namespace: str, flow_id: str) -> str | None: ...
     def unfinished(self, *, limit: int, older_than: datetime | None = None) -> Sequence[str]: ...
     def upstream(self, execution_id: str) -> tuple[str | None, str | None]:
-        """What waits for it or started it: upstream execution, and the waiting Subflow's task run."""
+        """What waits for it or started it: upstream execution, and the waiting Subflow's task run.
+        """
 
     def take_slot(self, execution_id: str) -> bool:
         """Note that it holds a concurrency slot of its flow; False: it did already."""
@@ -431,19 +441,24 @@ class Wakes(Protocol):
     def older_than(
         self, moment: datetime, *, limit: int, after: str | None = None
     ) -> Sequence[Wake]:
-        """Oldest first; *after* is the id of the last one seen."""
+        """By id; *after* is the id of the last one seen: go on with it until fewer than *limit*
+        come.
+        """
 
 
 class Attempts(Protocol):
     def find(self, task_run_id: str, attempt: int) -> AttemptRow | None: ...
     def claim(self, task_run_id: str, attempt: int, worker_id: str) -> AttemptRow | None:
-        """Take a SUBMITTED attempt: state RUNNING, fence + 1, the task run RUNNING with an attempt entry.
+        """Take a SUBMITTED attempt: state RUNNING, fence + 1, the task run RUNNING with an attempt
+        entry.
         None if it is taken, gone, or its execution is being killed."""
 
     def of_execution(self, execution_id: str) -> Sequence[AttemptRow]: ...
     def of_worker(self, worker_id: str) -> Sequence[AttemptRow]: ...
     def orphans(self, *, limit: int) -> Sequence[AttemptRow]:
-        """RUNNING ones whose worker's lease is over (or whose worker is unknown), by the database's clock."""
+        """RUNNING ones whose worker's lease is over (or whose worker is unknown), by the database's
+        clock.
+        """
 
     def resubmit(self, task_run_id: str, attempt: int, fence: int) -> bool: ...
     def end(self, task_run_id: str, attempt: int, fence: int) -> bool:
@@ -547,6 +562,9 @@ class Kv(Protocol):
         """Write it; an existing one keeps *created_at* and its version grows by one."""
 
     def delete(self, namespace: str, key: str) -> bool: ...
+    def namespaces(self) -> Sequence[str]:
+        """Those that have keys."""
+
     def list(
         self, namespace: str, *, prefix: str = "", limit: int = 1000, cursor: str | None = None
     ) -> Page: ...
@@ -614,7 +632,8 @@ class Sources(Protocol):
     def find(self, name: str) -> SourceRow | None: ...
     def list(self) -> Sequence[SourceRow]: ...
     def save(self, row: SourceRow) -> bool:
-        """Write it if the stored version is still *row.version* (0: or there is none); stores version + 1.
+        """Write it if the stored version is still *row.version* (0: or there is none); stores
+        version + 1.
 
         *hurried_at* stays as it is.
         """
@@ -704,7 +723,9 @@ class StoredFile:
 
 
 class StoredFiles(Protocol):
-    """Internal storage in the database; `runner.storage.database` writes chunks first, then the file."""
+    """Internal storage in the database; `runner.storage.database` writes chunks first, then the
+    file.
+    """
 
     def find(self, path: str) -> StoredFile | None: ...
     def list(self, prefix: str, *, limit: int = 1000, after: str = "") -> Sequence[StoredFile]: ...
@@ -773,7 +794,9 @@ class Logs(Protocol):
     """Log lines, in a database of their own with SQLite. Absent task runs are '' in rows."""
 
     def write(self, lines: Sequence[LogLine]) -> None:
-        """Store up to 500 lines at once; a line under a known (execution, task run, attempt, number) overwrites."""
+        """Store up to 500 lines at once; a line under a known (execution, task run, attempt,
+        number) overwrites.
+        """
 
     def search(
         self, query: LogQuery, *, limit: int, cursor: str | None = None, ascending: bool = True
@@ -791,7 +814,8 @@ class Store(Protocol):
 
     Connections are opened when first needed. A forked child forgets its parent's by itself.
     Opening a block inside a `begin` block of the same thread raises RuntimeError: use its tx.
-    Unavailable is raised where the database does not answer, Conflict where it chose a deadlock's victim.
+    Unavailable is raised where the database does not answer, Conflict where it chose a
+    deadlock's victim.
     """
 
     dialect: str  # sqlite | postgresql
@@ -800,6 +824,7 @@ class Store(Protocol):
     def begin(self) -> AbstractContextManager[Tx]: ...
     def read(self) -> AbstractContextManager[Tx]: ...
     def fork_reset(self) -> None:
-        """Forget all connections without closing them: for a child after a fork (done by itself)."""
+        """Forget all connections without closing them: for a child after a fork (done by itself).
+        """
 
     def close(self) -> None: ...

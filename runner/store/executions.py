@@ -95,11 +95,19 @@ class Executions:
         """Write a fold; False (and nothing written) if another one was faster."""
         if not self._save_head(fold):
             return False
-        execution_id = fold.execution.id
+        with self._sql.batch():
+            self._save_parts(fold)
+        return True
+
+    def _save_parts(self, fold: Fold) -> None:
+        """Write what belongs to the fold; most parts are empty and cost nothing."""
+        head, before = fold.execution, fold.before
+        if before is None or (head.labels is not before.labels and head.labels != before.labels):
+            self._replace_labels(head)
         if fold.changes:
             self._task_runs.save(fold.changes)
         if fold.clear_timers:
-            self._timers.remove_each(execution_id, fold.clear_timers)
+            self._timers.remove_each(head.id, fold.clear_timers)
         if fold.set_timers:
             self._timers.set_each(fold.set_timers)
         if fold.new_attempts:
@@ -109,7 +117,7 @@ class Executions:
         if fold.ended_attempts:
             self._attempts.remove_each(fold.ended_attempts)
         if fold.announcements:
-            self._announcements.add(execution_id, fold.announcements)
+            self._announcements.add(head.id, fold.announcements)
         if fold.remove_wakes:
             self._wakes.remove(fold.remove_wakes)
         if fold.add_wakes:
@@ -118,19 +126,14 @@ class Executions:
             self._kv.write(fold.kv_writes)
         if fold.metrics:
             self._metrics.add(fold.metrics)
-        return True
 
     def _save_head(self, fold: Fold) -> bool:
         head, before = fold.execution, fold.before
         changes = _changes(head, before)
         if fold.holds_slot is not None:
             changes["holds_slot"] = fold.holds_slot
-        sql = _update(tuple(changes))
-        if self._sql.execute(sql, (*changes.values(), head.id, head.version)).rowcount != 1:
-            return False
-        if before is None or (head.labels is not before.labels and head.labels != before.labels):
-            self._replace_labels(head)
-        return True
+        values = (*changes.values(), head.id, head.version)
+        return self._sql.execute(_update(tuple(changes)), values).rowcount == 1
 
     def search(
         self,

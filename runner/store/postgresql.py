@@ -6,6 +6,7 @@ Connections are in autocommit mode and transactions begun by statement, so that 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from threading import Lock
 from types import TracebackType
@@ -64,6 +65,10 @@ class PostgresqlConnection:
             self._cursor().execute(numbered(sql), rows[0])
         else:
             self._cursor().executemany(numbered(sql), rows)
+
+    def batch(self) -> AbstractContextManager[Any]:
+        """Return a block whose statements travel together."""
+        return self.raw.pipeline()
 
     def _cursor(self) -> psycopg.Cursor[Any]:
         if not self.is_open:

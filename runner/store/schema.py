@@ -40,6 +40,16 @@ def _moment(name: str, **options: Any) -> Column[int]:
     return Column(name, BigInteger, **options)
 
 
+def _index_present(name: str, column: Column[Any], *others: Column[Any]) -> None:
+    """Index the rows that have a value in the first column: most have none, and cost nothing."""
+    where = text(f'"{column.name}" IS NOT NULL')
+    Index(name, column, *others, sqlite_where=where, postgresql_where=where)
+
+
+# Rows in the order of their key, without a second tree for it (SQLite): where keys are the way in.
+_BY_KEY: dict[str, Any] = {"sqlite_with_rowid": False}
+
+
 # ── definitions ──────────────────────────────────────────────────────────────────────────────────
 
 flows = Table(
@@ -105,13 +115,8 @@ triggers = Table(
     _moment("updated_at", nullable=False),
     PrimaryKeyConstraint("namespace", "flow_id", "trigger_id"),
 )
-Index(
-    "triggers_due",
-    triggers.c.next_at,
-    sqlite_where=text("next_at IS NOT NULL"),
-    postgresql_where=text("next_at IS NOT NULL"),
-)
-Index("triggers_by_execution", triggers.c.execution_id)
+_index_present("triggers_due", triggers.c.next_at)
+_index_present("triggers_by_execution", triggers.c.execution_id)
 Index("triggers_by_type", triggers.c.type)
 
 # One row for everything that may start at most one execution: cron:NS/FLOW/TRIGGER/DATE,
@@ -122,6 +127,7 @@ firings = Table(
     _text("key", nullable=False, primary_key=True),
     _text("execution_id"),
     _moment("created_at", nullable=False),
+    **_BY_KEY,
 )
 Index("firings_by_age", firings.c.created_at)
 
@@ -138,6 +144,7 @@ kv = Table(
     _moment("updated_at", nullable=False),
     _moment("expires_at"),
     PrimaryKeyConstraint("namespace", "key"),
+    **_BY_KEY,
 )
 
 # ── executions ───────────────────────────────────────────────────────────────────────────────────
@@ -195,9 +202,9 @@ Index(
     executions.c.state,
 )
 Index("executions_by_state", executions.c.state, executions.c.created_at)
-Index("executions_by_upstream", executions.c.upstream_id)
-Index("executions_by_commit", executions.c.commit, executions.c.created_at)
-Index("executions_by_original", executions.c.original_id)
+_index_present("executions_by_upstream", executions.c.upstream_id)
+_index_present("executions_by_commit", executions.c.commit, executions.c.created_at)
+_index_present("executions_by_original", executions.c.original_id)
 Index(
     "executions_unfinished",
     executions.c.created_at,
@@ -222,6 +229,7 @@ execution_labels = Table(
     _text("value", nullable=False),
     _moment("created_at", nullable=False),  # of the execution
     PrimaryKeyConstraint("execution_id", "key"),
+    **_BY_KEY,
 )
 Index(
     "execution_labels_by_value",
@@ -248,9 +256,9 @@ task_runs = Table(
     _text("outputs"),
     _text("evaluated"),
     _text("scope"),
+    **_BY_KEY,
 )
-Index("task_runs_by_execution", task_runs.c.execution_id, task_runs.c.sequence)
-Index("task_runs_by_task", task_runs.c.execution_id, task_runs.c.task_id)
+Index("task_runs_by_task", task_runs.c.execution_id, task_runs.c.task_id, task_runs.c.sequence)
 Index(
     "task_runs_live",
     task_runs.c.execution_id,
@@ -276,6 +284,7 @@ attempts = Table(
     _moment("created_at", nullable=False),
     _moment("started_at"),
     PrimaryKeyConstraint("task_run_id", "attempt"),
+    **_BY_KEY,
 )
 Index("attempts_by_worker", attempts.c.worker_id)
 Index("attempts_by_execution", attempts.c.execution_id)
@@ -289,6 +298,7 @@ events = Table(
     _text("data", nullable=False),
     _moment("created_at", nullable=False),
     PrimaryKeyConstraint("execution_id", "number"),
+    **_BY_KEY,
 )
 
 # The outbox: lives until the fold that leaves nothing to do here.
@@ -302,9 +312,9 @@ wakes = Table(
     Column("attempt", Integer),
     _text("queue", nullable=False),
     _moment("created_at", nullable=False),
+    **_BY_KEY,
 )
 Index("wakes_by_execution", wakes.c.execution_id)
-Index("wakes_by_age", wakes.c.created_at)
 
 timers = Table(
     "timers",
@@ -313,6 +323,7 @@ timers = Table(
     _text("key", nullable=False),
     _moment("at", nullable=False),
     PrimaryKeyConstraint("execution_id", "key"),
+    **_BY_KEY,
 )
 Index("timers_due", timers.c.at)
 
@@ -344,6 +355,7 @@ metrics = Table(
     _text("tags", nullable=False, server_default="{}"),
     _moment("at", nullable=False),
     PrimaryKeyConstraint("execution_id", "task_run_id", "attempt", "number"),
+    **_BY_KEY,
 )
 
 # ── processes ────────────────────────────────────────────────────────────────────────────────────
@@ -367,6 +379,7 @@ duties = Table(
     _text("name", nullable=False, primary_key=True),
     _text("holder", nullable=False),
     _moment("until", nullable=False),
+    **_BY_KEY,
 )
 
 quarantine = Table(
@@ -445,6 +458,7 @@ commits = Table(
     _text("message", nullable=False),
     _moment("at", nullable=False),
     PrimaryKeyConstraint("source", "sha"),
+    **_BY_KEY,
 )
 Index("commits_by_time", commits.c.source, commits.c.at)
 Index("commits_by_sha", commits.c.sha)
@@ -478,6 +492,7 @@ file_trees = Table(
     _text("blob", nullable=False),
     Column("size", BigInteger, nullable=False),
     PrimaryKeyConstraint("tree", "namespace", "path"),
+    **_BY_KEY,
 )
 
 commit_trees = Table(
@@ -487,6 +502,7 @@ commit_trees = Table(
     _text("sha", nullable=False),
     _text("tree", nullable=False),
     PrimaryKeyConstraint("source", "sha"),
+    **_BY_KEY,
 )
 
 # Namespace files that the API owns.

@@ -49,6 +49,8 @@ class Connection(Protocol):
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Cursor: ...
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> Any: ...
+    def batch(self) -> AbstractContextManager[Any]:
+        """Return a block whose statements may be sent without waiting; nothing looks at their results."""
 
 
 class Database(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from runner.clock import from_micros, to_micros
 from runner.errors import NotFound
@@ -59,18 +58,9 @@ class Wakes:
     def older_than(
         self, moment: datetime, *, limit: int, after: str | None = None
     ) -> Sequence[Wake]:
-        """Return those made before *moment*, oldest first; *after* is the id of the last one seen.
-
-        If that one is gone meanwhile, it starts again from the oldest.
-        """
-        behind = ""
-        values: list[Any] = [to_micros(moment)]
-        if after is not None:
-            seen = self._sql.execute(
-                "SELECT created_at FROM wakes WHERE id = ?", (after,)
-            ).fetchone()
-            behind = " AND (created_at, id) > (?, ?)" if seen else ""
-            values += [seen[0], after] if seen else []
-        sql = f"SELECT {_WAKE.columns} FROM wakes WHERE created_at < ?{behind}"
-        rows = self._sql.execute(f"{sql} ORDER BY created_at, id LIMIT ?", [*values, limit])
-        return _WAKE.values(rows.fetchall())
+        """Return those made before *moment*, by id; *after* is the id of the last one seen."""
+        sql = (
+            f"SELECT {_WAKE.columns} FROM wakes WHERE id > ? AND created_at < ? ORDER BY id LIMIT ?"
+        )
+        values = (after or "", to_micros(moment), limit)
+        return _WAKE.values(self._sql.execute(sql, values).fetchall())

@@ -205,14 +205,14 @@ def test_events_and_wakes_are_numbered_by_execution(tx):
     assert tx.wakes.of_execution(one.id) == [wakes[2]]
 
 
-def test_old_wakes_come_oldest_first_and_page_by_the_last_seen(tx):
+def test_old_wakes_come_by_id_and_page_by_the_last_seen(tx):
     wakes = [Wake(f"w{n}", "drive", "e", "default", at(n // 2)) for n in range(6)]
     for wake in wakes:
         tx.wakes.add(wake)
         tx.wakes.add(replace(wake, queue="ignored"))
     assert tx.wakes.older_than(at(2), limit=3) == wakes[:3]
     assert tx.wakes.older_than(at(2), limit=9, after="w2") == wakes[3:4]
-    assert tx.wakes.older_than(at(9), limit=9, after="gone") == wakes
+    assert tx.wakes.older_than(at(9), limit=9, after="w1a") == wakes[2:]
 
 
 def test_new_labels_make_a_fold_under_way_load_again(store):

@@ -37,9 +37,13 @@ def test_the_migrated_tables_are_those_of_the_metadata(new_url):
         )
         assert compare_metadata(context, everything) == []
         assert _partial_indexes(connection) == {
+            "executions_by_commit",
+            "executions_by_original",
+            "executions_by_upstream",
             "executions_queued",
             "executions_unfinished",
             "task_runs_live",
+            "triggers_by_execution",
             "triggers_due",
         }
 

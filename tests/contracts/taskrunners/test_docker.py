@@ -4,6 +4,8 @@ import textwrap
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -27,8 +29,6 @@ class _Docker(TaskRunnerContract):
         self.logged = []
 
     def make(self, program, **options):
-        from dataclasses import replace
-
         return DockerRunner(replace(self.options, **options), self.logged.append)
 
     def test_the_environment_is_what_is_given(self, play, monkeypatch):
@@ -106,6 +106,16 @@ class TestDockerRunner(_Docker):
         play.script("i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done")
 
         assert [line for line, _ in play.lines] == [f"line {n}" for n in range(20000)]
+
+    def test_under_load_no_line_is_lost_or_comes_twice(self, tmp_path):
+        def run(number):
+            lines = []
+            command = Command(["sh", "-c", "echo a; echo b"], tmp_path, image=IMAGE)
+            self.make(None).run(command, lambda line, err: lines.append(line), lambda marker: None)
+            return lines
+
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(run, range(32))) == [["a", "b"]] * 32
 
     def test_empty_lines_are_dropped(self, play):
         play.script("echo a; echo; echo b")

@@ -1,4 +1,5 @@
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -6,6 +7,7 @@ import sys
 import textwrap
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -132,8 +134,6 @@ class TestProcessRunner(TaskRunnerContract):
         assert play.lines == [("a\ufffdb\ufffdc", False), ("d", False)]
 
     def test_many_at_once_do_not_mix(self, tmp_path):
-        from concurrent.futures import ThreadPoolExecutor
-
         def run(number):
             lines = []
             command = Command(["sh", "-c", f"echo {number}; exit {number}"], tmp_path)
@@ -219,6 +219,4 @@ def _worker(script, folder):
 
 
 def _peak_kilobytes():
-    import resource
-
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -85,14 +85,20 @@ def _definitions() -> None:
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("namespace", "flow_id", "trigger_id"),
     )
-    op.create_index("triggers_by_execution", "triggers", ["execution_id"])
+    op.create_index(
+        "triggers_by_execution",
+        "triggers",
+        ["execution_id"],
+        sqlite_where=sa.text('"execution_id" IS NOT NULL'),
+        postgresql_where=sa.text('"execution_id" IS NOT NULL'),
+    )
     op.create_index("triggers_by_type", "triggers", ["type"])
     op.create_index(
         "triggers_due",
         "triggers",
         ["next_at"],
-        sqlite_where=sa.text("next_at IS NOT NULL"),
-        postgresql_where=sa.text("next_at IS NOT NULL"),
+        sqlite_where=sa.text('"next_at" IS NOT NULL'),
+        postgresql_where=sa.text('"next_at" IS NOT NULL'),
     )
     op.create_table(
         "firings",
@@ -100,6 +106,7 @@ def _definitions() -> None:
         _text("execution_id"),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
+        sqlite_with_rowid=False,
     )
     op.create_index("firings_by_age", "firings", ["created_at"])
     op.create_table(
@@ -114,6 +121,7 @@ def _definitions() -> None:
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger()),
         sa.PrimaryKeyConstraint("namespace", "key"),
+        sqlite_with_rowid=False,
     )
 
 
@@ -160,14 +168,32 @@ def _executions() -> None:
         sa.Column("queued_at", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("executions_by_commit", "executions", ["commit", "created_at"])
+    op.create_index(
+        "executions_by_commit",
+        "executions",
+        ["commit", "created_at"],
+        sqlite_where=sa.text('"commit" IS NOT NULL'),
+        postgresql_where=sa.text('"commit" IS NOT NULL'),
+    )
     op.create_index(
         "executions_by_flow", "executions", ["namespace", "flow_id", "created_at", "state"]
     )
-    op.create_index("executions_by_original", "executions", ["original_id"])
+    op.create_index(
+        "executions_by_original",
+        "executions",
+        ["original_id"],
+        sqlite_where=sa.text('"original_id" IS NOT NULL'),
+        postgresql_where=sa.text('"original_id" IS NOT NULL'),
+    )
     op.create_index("executions_by_state", "executions", ["state", "created_at"])
     op.create_index("executions_by_time", "executions", ["created_at", "id"])
-    op.create_index("executions_by_upstream", "executions", ["upstream_id"])
+    op.create_index(
+        "executions_by_upstream",
+        "executions",
+        ["upstream_id"],
+        sqlite_where=sa.text('"upstream_id" IS NOT NULL'),
+        postgresql_where=sa.text('"upstream_id" IS NOT NULL'),
+    )
     op.create_index(
         "executions_queued",
         "executions",
@@ -189,6 +215,7 @@ def _executions() -> None:
         _text("value", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("execution_id", "key"),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "execution_labels_by_value",
@@ -212,9 +239,9 @@ def _executions() -> None:
         _text("evaluated"),
         _text("scope"),
         sa.PrimaryKeyConstraint("id"),
+        sqlite_with_rowid=False,
     )
-    op.create_index("task_runs_by_execution", "task_runs", ["execution_id", "sequence"])
-    op.create_index("task_runs_by_task", "task_runs", ["execution_id", "task_id"])
+    op.create_index("task_runs_by_task", "task_runs", ["execution_id", "task_id", "sequence"])
     op.create_index(
         "task_runs_live",
         "task_runs",
@@ -237,6 +264,7 @@ def _executions() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger()),
         sa.PrimaryKeyConstraint("task_run_id", "attempt"),
+        sqlite_with_rowid=False,
     )
     op.create_index("attempts_by_execution", "attempts", ["execution_id"])
     op.create_index("attempts_by_worker", "attempts", ["worker_id"])
@@ -248,6 +276,7 @@ def _executions() -> None:
         _text("data", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("execution_id", "number"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "wakes",
@@ -259,8 +288,8 @@ def _executions() -> None:
         _text("queue", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        sqlite_with_rowid=False,
     )
-    op.create_index("wakes_by_age", "wakes", ["created_at"])
     op.create_index("wakes_by_execution", "wakes", ["execution_id"])
     op.create_table(
         "timers",
@@ -268,6 +297,7 @@ def _executions() -> None:
         _text("key", nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("execution_id", "key"),
+        sqlite_with_rowid=False,
     )
     op.create_index("timers_due", "timers", ["at"])
     op.create_table(
@@ -293,6 +323,7 @@ def _executions() -> None:
         _text("tags", nullable=False, server_default="{}"),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("execution_id", "task_run_id", "attempt", "number"),
+        sqlite_with_rowid=False,
     )
 
 
@@ -315,6 +346,7 @@ def _processes() -> None:
         _text("holder", nullable=False),
         sa.Column("until", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "quarantine",
@@ -380,6 +412,7 @@ def _git() -> None:
         _text("message", nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("source", "sha"),
+        sqlite_with_rowid=False,
     )
     op.create_index("commits_by_sha", "commits", ["sha"])
     op.create_index("commits_by_time", "commits", ["source", "at"])
@@ -408,6 +441,7 @@ def _git() -> None:
         _text("blob", nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("tree", "namespace", "path"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "commit_trees",
@@ -415,6 +449,7 @@ def _git() -> None:
         _text("sha", nullable=False),
         _text("tree", nullable=False),
         sa.PrimaryKeyConstraint("source", "sha"),
+        sqlite_with_rowid=False,
     )
 
 
