@@ -1,8 +1,8 @@
 """The dates of a cron expression in a time zone (execution-semantics §12.3). Pure.
 
-croniter counts on clock faces; what a clock face means in a zone is decided here. Where the clock
-jumps forward, a date inside the gap falls directly behind it. Where an hour occurs twice, fixed hours
-count once, at the first; with ``*`` as hours each real hour has its own.
+croniter counts on clock faces; what a clock face means in a zone is decided here. Where the
+clock jumps forward, a date inside the gap falls directly behind it. Where an hour occurs twice,
+fixed hours count once, at the first; with ``*`` as hours each real hour has its own.
 """
 
 from __future__ import annotations
@@ -58,18 +58,20 @@ class CronDates:
 
     def after(self, moment: datetime) -> datetime | None:
         """Return the first date behind *moment*; None: there is none."""
-        return self._shown(self._next(moment.astimezone(UTC), forward=True))
+        return self._shown_or_none(self._next(moment.astimezone(UTC), forward=True))
 
     def before(self, moment: datetime) -> datetime | None:
         """Return the last date before *moment*; None: there is none."""
-        return self._shown(self._next(moment.astimezone(UTC), forward=False))
+        return self._shown_or_none(self._next(moment.astimezone(UTC), forward=False))
 
     # Inside, moments are in UTC: Python compares and adds within a zone by clock faces.
 
-    def _shown(self, moment: datetime | None) -> datetime | None:
-        if moment is None:
-            return None
+    def shown(self, moment: datetime) -> datetime:
+        """Return a moment with the zone's offset at that time."""
         return moment.astimezone(timezone(self._offset(moment)))
+
+    def _shown_or_none(self, moment: datetime | None) -> datetime | None:
+        return None if moment is None else self.shown(moment)
 
     def _next(self, moment: datetime, *, forward: bool) -> datetime | None:
         key = (moment, forward)
@@ -134,3 +136,7 @@ class CronDates:
             else:
                 outside = middle
         return max(inside, outside)
+
+
+def _clock_face(moment: datetime, offset: timedelta) -> datetime:
+    return (moment + offset).replace(tzinfo=None)

@@ -24,6 +24,7 @@ _TRIGGER = Shape(
 )
 _SELECT = f"SELECT {_TRIGGER.columns} FROM triggers WHERE"
 _NAME = "namespace = ? AND flow_id = ? AND trigger_id = ?"
+_AWAKE = "next_at IS NOT NULL AND execution_id IS NULL AND NOT disabled"
 _ORDER = "ORDER BY namespace, flow_id, trigger_id"
 
 
@@ -59,13 +60,13 @@ class Triggers:
         return self._sql.execute(sql, (type,)).fetchone() is not None
 
     def due(self, now: datetime, *, limit: int) -> Sequence[TriggerRow]:
-        """Return those whose next date has come, the earliest first."""
-        sql = f"{_SELECT} next_at <= ? AND next_at IS NOT NULL ORDER BY next_at LIMIT ?"
+        """Return those whose next date has come, the earliest first; none that waits or is off."""
+        sql = f"{_SELECT} next_at <= ? AND {_AWAKE} ORDER BY next_at LIMIT ?"
         return _TRIGGER.values(self._sql.execute(sql, (to_micros(now), limit)).fetchall())
 
     def next_at(self) -> datetime | None:
-        """Return the earliest next date."""
-        sql = "SELECT min(next_at) FROM triggers WHERE next_at IS NOT NULL"
+        """Return the earliest next date of those."""
+        sql = f"SELECT min(next_at) FROM triggers WHERE {_AWAKE}"
         return moment(self._sql.execute(sql).fetchone()[0])
 
     def locked_by(self, execution_id: str) -> TriggerRow | None:
