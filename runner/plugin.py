@@ -42,7 +42,8 @@ class Read(Enum):
 class TaskError(HeadraceError):
     """The task failed.
 
-    *outputs* are kept on the task run in spite of the failure; *state* may be another end than FAILED.
+    *outputs* are kept on the task run in spite of the failure; *state* may be another end than
+    FAILED.
     """
 
     code = "task_failed"
@@ -99,9 +100,10 @@ class Outputs(_Model):
 class Plugin(_Model):
     """Base of everything that has a ``type`` in a flow: tasks, triggers, conditions, task runners.
 
-    The canonical name is the default (or only Literal) of the field ``type``. `aliases` are other names
-    that Kestra knows. `later` names properties that exist in Kestra but are not built yet: using one is
-    the problem ``not_available_yet``; `deprecated` maps old property names to the advice to show.
+    The canonical name is the default (or only Literal) of the field ``type``. `aliases` are
+    other names that Kestra knows. `later` names properties that exist in Kestra but are not
+    built yet: using one is the problem ``not_available_yet``; `deprecated` maps old property
+    names to the advice to show.
     """
 
     aliases: ClassVar[tuple[str, ...]] = ()
@@ -123,8 +125,9 @@ class Task(Plugin):
         """Do the work; return an `Outputs` (or None); an INLINE task may return
         `runner.model.directives.Directives` instead.
 
-        Called once per attempt, in any thread, with all fields rendered and typed. An INLINE task must
-        be quick and have no effect but ``ctx.log``, ``ctx.kv`` and its outputs: it runs inside the fold.
+        Called once per attempt, in any thread, with all fields rendered and typed. An INLINE
+        task must be quick and have no effect but ``ctx.log``, ``ctx.kv`` and its outputs: it
+        runs inside the fold.
 
         Raises:
             TaskError: the task failed; retry and error handling follow.
@@ -169,10 +172,13 @@ class TaskLog(Protocol):
 
 
 class TaskFiles(Protocol):
-    """Internal storage as one task run may use it: ``kestra:///…`` URIs in, and out below its own folder."""
+    """Internal storage as one task run may use it: ``kestra:///…`` URIs in, and out below its own
+    folder.
+    """
 
     def open(self, uri: str) -> BinaryIO:
-        """Open a ``kestra://``, ``nsfile://`` or allowed ``file://`` URI for reading; the caller closes it.
+        """Open a ``kestra://``, ``nsfile://`` or allowed ``file://`` URI for reading; the caller
+        closes it.
 
         Raises:
             NotFound: no such file. Forbidden: the URI is outside of what this execution may read.
@@ -204,7 +210,9 @@ class NamespaceFiles(Protocol):
 
 
 class TaskKv(Protocol):
-    """Key-value store. Values are plain JSON-like data; *kind* is STRING NUMBER BOOLEAN DATETIME DATE DURATION JSON."""
+    """Key-value store. Values are plain JSON-like data; *kind* is STRING NUMBER BOOLEAN DATETIME
+    DATE DURATION JSON.
+    """
 
     def get(self, namespace: str, key: str) -> Any:
         """Return the value. Raises NotFound (missing or expired)."""
@@ -298,7 +306,9 @@ class RunContext(Protocol):
 
 
 def lines_of(chunks: Iterator[bytes], encoding: str = "utf-8") -> Iterator[str]:
-    """Yield text lines of a byte stream, a last one without line end too; undecodable bytes are replaced."""
+    """Yield text lines of a byte stream, a last one without line end too; undecodable bytes are
+    replaced.
+    """
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")

@@ -1,7 +1,8 @@
 """Secrets, and the mask that keeps them out of logs.
 
-Sources: variables ``SECRET_NAME`` (base64, as Kestra has them) and a secrets file (YAML map name → text).
-The mask is one choke point: whoever resolves a secret adds it, whoever writes a line asks it.
+Sources: variables ``SECRET_NAME`` (base64, as Kestra has them) and a secrets file (YAML map name
+→ text). The mask is one choke point: whoever resolves a secret adds it, whoever writes a line
+asks it.
 """
 
 from __future__ import annotations

@@ -161,7 +161,9 @@ class Settings(BaseSettings):
     home: Path = Path(".headrace")
     database_url: str | None = None  # default: SQLite in home
     redis_url: str | None = None  # default: REDIS_URL, else our own in home
-    storage: str = ""  # folder path, s3://bucket/prefix, or "database"; default home/storage, or database with PostgreSQL
+    # folder path, s3://bucket/prefix, or "database"; default home/storage, or database with
+    # PostgreSQL
+    storage: str = ""
     secrets_file: Path | None = None
     sources: tuple[SourceSettings, ...] = ()
     web: WebSettings = WebSettings()
@@ -195,7 +197,8 @@ class Settings(BaseSettings):
 
 
 def load(config: Path | None = None, **overrides: Any) -> Settings:
-    """Read the settings of a file (default: ``headrace.yaml`` here, if there is one), variables, and *overrides*.
+    """Read the settings of a file (default: ``headrace.yaml`` here, if there is one), variables,
+    and *overrides*.
 
     Overrides (the command line) win over both; None means not given.
 

@@ -1,6 +1,6 @@
 """Putting a process together: the one place where settings and environment become neighbours.
 
-    with open_runtime(settings) as runtime: ...
+with open_runtime(settings) as runtime: ...
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def open_runtime(
 ) -> Iterator[Runtime]:
     """Open everything a process needs, and close it at the end.
 
-    With *migrated* the database is brought to this version first (``up``, ``run``); else one of another
-    version is refused.
+    With *migrated* the database is brought to this version first (``up``, ``run``); else one of
+    another version is refused.
 
     Raises:
         SettingsInvalid, Unavailable, or the error that names ``headrace db upgrade``.
@@ -100,8 +100,9 @@ def storage_setting(settings: Settings) -> str:
     if settings.storage:
         if not settings.is_sqlite and _is_local(settings.storage):
             raise SettingsInvalid(
-                f"storage '{settings.storage}' is a folder of this machine, but workers on other machines share the "
-                "PostgreSQL database: leave storage out (it defaults to database) or use s3://…"
+                f"storage '{settings.storage}' is a folder of this machine, but workers on other "
+                "machines share the PostgreSQL database: leave storage out (it defaults to "
+                "database) or use s3://…"
             )
         return settings.storage
     return "" if settings.is_sqlite else "database"
@@ -116,7 +117,10 @@ def _database(settings: Settings, store: Store) -> Store | None:
 
 
 def default_task_runner(settings: Settings, environment: Mapping[str, str] = os.environ) -> str:
-    """Return ``docker`` or ``process`` for scripts that name no runner: as set, else Docker if it answers."""
+    """Return where scripts run that name no runner, ``docker`` or ``process``.
+
+    As set; with ``auto`` Docker if an engine answers.
+    """
     if settings.task_runner.default != "auto":
         return settings.task_runner.default
     return "docker" if docker_answers(settings, environment) else "process"
@@ -125,10 +129,9 @@ def default_task_runner(settings: Settings, environment: Mapping[str, str] = os.
 def docker_answers(settings: Settings, environment: Mapping[str, str] = os.environ) -> bool:
     """Say whether a container engine takes connections."""
     host = settings.docker.host or environment.get("DOCKER_HOST")
-    sockets = [host.removeprefix("unix://")] if host and host.startswith("unix://") else DOCKER_SOCKETS
     if host and not host.startswith("unix://"):
         return _takes_tcp(host)
-    return any(_takes(path) for path in sockets)
+    return any(map(_takes, [host.removeprefix("unix://")] if host else DOCKER_SOCKETS))
 
 
 def _takes(path: str) -> bool:

@@ -70,7 +70,9 @@ def run(
 
 
 def _flow(runtime: Runtime, path: Path, namespace: str) -> Flow:
-    """Return the flow of a file. Raises FlowInvalid with all problems, each with file, line and column."""
+    """Return the flow of a file. Raises FlowInvalid with all problems, each with file, line and
+    column.
+    """
     parsed = parse_flow(_text(path), runtime.registry, default_namespace=namespace)
     if parsed.flow is None:
         wrong = [problem for problem in parsed.problems if problem.severity == "error"]

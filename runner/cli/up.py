@@ -32,7 +32,8 @@ from runner.errors import HeadraceError, Refused, Unavailable
 from runner.settings import Settings, SourceSettings
 
 PROCESSES = "headrace.processes"
-"""Entry points ``name = "module:serve"``: ``serve(settings, config, listener)`` works until SIGTERM.
+"""Entry points ``name = "module:serve"``: ``serve(settings, config, listener)`` works until
+SIGTERM.
 
 *listener* is the socket of the web server: opened once, so that it outlives a web process."""
 

@@ -19,8 +19,8 @@ Labels = tuple[tuple[str, str], ...]
 class Scope:
     """How far the children of one flowable (or of the flow itself) have come.
 
-    Counters instead of look-ups: a step never scans its siblings.
-    *list* is the list being worked on; *cursor* the index of its next task (ForEach: the next value);
+    Counters instead of look-ups: a step never scans its siblings. *list* is the list being
+    worked on; *cursor* the index of its next task (ForEach: the next value);
     *open* how many of its children are not terminal (ForEach: values, not task runs).
     *failed*, *warned*, *killed* speak of the list ``tasks`` (``then``, ``else`` …) alone.
     """
@@ -48,7 +48,8 @@ class Attempt:
 class TaskRun:
     """The run of one task for one value below one parent.
 
-    *evaluated*: rendered fields that steer a flowable, stored once. *sequence* is the order of creation.
+    *evaluated*: rendered fields that steer a flowable, stored once. *sequence* is the order of
+    creation.
     *outputs* is None until there are some.
     """
 
@@ -86,7 +87,8 @@ class StartedBy:
 class Execution:
     """The head of an execution: everything but its task runs.
 
-    *version* grows with each fold (compare and set); *folded* is the number of the last event applied;
+    *version* grows with each fold (compare and set); *folded* is the number of the last event
+    applied;
     *sequence* the next task run's number; *deferred* the task runs whose end is not yet worked on
     because the execution stood still; *commit* the commit of *source* that it is pinned to.
     """

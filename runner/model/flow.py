@@ -16,7 +16,9 @@ from typing import Any, Literal
 
 JsonMap = Mapping[str, Any]
 ListName = str
-"""``tasks errors finally afterExecution then else cases.KEY defaults onPause``: where a task stands in its parent."""
+"""``tasks errors finally afterExecution then else cases.KEY defaults onPause``: where a task stands
+in its parent.
+"""
 
 
 class TaskKind(StrEnum):
@@ -181,7 +183,9 @@ class Flow:
 
     @cached_property
     def _enabled(self) -> Mapping[ListName, tuple[Task, ...]]:
-        return {name: tuple(t for t in tasks if not t.disabled) for name, tasks in self.lists.items()}
+        return {
+            name: tuple(t for t in tasks if not t.disabled) for name, tasks in self.lists.items()
+        }
 
     @cached_property
     def places(self) -> Mapping[str, Place]:
@@ -195,7 +199,9 @@ class Flow:
         return self.places[task_id].task
 
 
-def _collect(parent: Task | None, lists: Mapping[ListName, tuple[Task, ...]], into: dict[str, Place]) -> None:
+def _collect(
+    parent: Task | None, lists: Mapping[ListName, tuple[Task, ...]], into: dict[str, Place]
+) -> None:
     for name, tasks in lists.items():
         index = 0
         for task in tasks:

@@ -19,7 +19,9 @@ from runner.store.base import Store
 
 @dataclass(frozen=True)
 class Runtime:
-    """The neighbours of a process. *envs* is what expressions may show: ``ENV_…`` variables, in lower case."""
+    """The neighbours of a process. *envs* is what expressions may show: ``ENV_…`` variables, in
+    lower case.
+    """
 
     settings: Settings
     store: Store

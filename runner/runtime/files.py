@@ -18,7 +18,8 @@ _OURS = "/_headrace/"
 def open_uri(
     runtime: Runtime, uri: str, namespace: str, source: str | None = None, commit: str | None = None
 ) -> BinaryIO:
-    """Open ``kestra:///PATH``, ``nsfile:///PATH`` or ``nsfile://NAMESPACE/PATH``; the caller closes it.
+    """Open ``kestra:///PATH``, ``nsfile:///PATH`` or ``nsfile://NAMESPACE/PATH``; the caller closes
+    it.
 
     Raises:
         NotFound: no such file. Forbidden: not a URI that a flow may read.

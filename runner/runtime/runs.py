@@ -16,7 +16,8 @@ Reader = Callable[[], AbstractContextManager[Tx]]
 class RunView:
     """Look-ups for the engine and for expressions. One thread at a time.
 
-    *is_new*: the execution has no rows yet, so everything is known from the start and nothing is asked.
+    *is_new*: the execution has no rows yet, so everything is known from the start and nothing is
+    asked.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
 """The contract of internal storage (spec: execution-semantics §14 for paths).
 
-A *path* here is what follows ``kestra://``: absolute, ``/``-separated, validated (no ``..``, no empty
-part, no control character). Writing is atomic: a reader sees the old file, none, or the new one.
+A *path* here is what follows ``kestra://``: absolute, ``/``-separated, validated (no ``..``, no
+empty part, no control character). Writing is atomic: a reader sees the old file, none, or the
+new one.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ def blob_path(blob_id: str) -> str:
 
 
 def slug(text: str) -> str:
-    """Kestra's slug: lower case, blanks and underscores to dashes, other non-word characters dropped."""
+    """Kestra's slug: lower case, blanks and underscores to dashes, other non-word characters
+    dropped.
+    """
     kept = "".join("-" if c in " _-" else c for c in text.lower() if c.isalnum() or c in " _-")
     while "--" in kept:
         kept = kept.replace("--", "-")
@@ -82,12 +85,14 @@ _LONGEST = 4_000
 
 
 def checked_path(path: str) -> str:
-    """Return a file's path as it is. Raises InputInvalid if it is not absolute, plain and storable."""
+    """Return a file's path as it is. Raises InputInvalid if it is not absolute, plain and storable.
+    """
     return _checked(path, path[1:].split("/"))
 
 
 def checked_prefix(prefix: str) -> str:
-    """Return a folder's path, ending in ``/``, as it is. Raises InputInvalid like `checked_path`."""
+    """Return a folder's path, ending in ``/``, as it is. Raises InputInvalid like `checked_path`.
+    """
     if prefix == "/":
         return prefix
     if not prefix.endswith("/"):

@@ -2,8 +2,8 @@
 
     python -m tests.bench --only B1,B3 --json figures.json
 
-`--only` takes families (B1, B2, B3, R40, W40). Each figure stands beside its floor, measured a moment
-before on the same machine: only the ratio tells something.
+`--only` takes families (B1, B2, B3, R40, W40). Each figure stands beside its floor, measured a
+moment before on the same machine: only the ratio tells something.
 """
 
 import argparse
