@@ -67,7 +67,7 @@ def test_revisions_are_found_by_number_flow_commit_and_text(tx):
 
 
 def test_triggers_are_due_by_their_next_date(tx):
-    soon = a_trigger("soon", next_at=at(1), backfill={"start": "2026"}, key="k", execution_id="e")
+    soon = a_trigger("soon", next_at=at(1), backfill={"start": "2026"}, key="k")
     late, never = (
         a_trigger("late", next_at=at(2)),
         a_trigger("never", type="x.Webhook", disabled=True),
@@ -79,7 +79,13 @@ def test_triggers_are_due_by_their_next_date(tx):
     assert tx.triggers.due(at(2), limit=9) == [soon, late]
     assert tx.triggers.due(at(2), limit=1) == [soon]
     assert tx.triggers.next_at() == at(1)
-    assert tx.triggers.locked_by("e") == soon
+    waiting, off = replace(soon, execution_id="e"), replace(soon, disabled=True)
+    for asleep in (off, waiting):
+        tx.triggers.save(asleep)
+        assert tx.triggers.due(at(2), limit=9) == [late]
+        assert tx.triggers.next_at() == at(2)
+    assert tx.triggers.locked_by("e") == waiting
+    tx.triggers.save(soon)
     assert tx.triggers.locked_by("x") is None
     assert tx.triggers.of_flow("company.team", "hello") == [late, never, soon]
     assert tx.triggers.of_type("x.Webhook") == [never]
