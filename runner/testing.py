@@ -49,7 +49,7 @@ IDENTITY = Identity(
 )
 
 _PLACE = re.compile(r"\{\{\s*([\w.\-\[\]'\"]+)\s*\}\}")
-_KEY = re.compile(r"[\w\-]+")
+_KEY = re.compile(r"\[['\"]([^'\"]+)['\"]\]|([\w\-]+)")
 _SCHEMES = ("kestra://", "nsfile://", "file://")
 
 
@@ -329,7 +329,8 @@ def render_paths(template: str, variables: Mapping[str, Any], typed: bool) -> An
 
 def _look_up(path: str, variables: Any) -> Any:
     value = variables
-    for key in _KEY.findall(path):
+    for quoted, plain in _KEY.findall(path):
+        key = quoted or plain
         value = value[int(key)] if isinstance(value, list) else value[key]
     return value
 

@@ -96,8 +96,12 @@ class Container:
 
     @contextlib.contextmanager
     def attached(self) -> Iterator[Any]:
-        """Open its output; before the start, else an ended container never answers."""
-        params = {"stdout": 1, "stderr": 1, "stream": 1, "logs": 1}
+        """Open its output; before the start, else an ended container never answers.
+
+        The engine keeps what comes from then on. With ``logs=1`` it would also replay its log,
+        and a fast command's lines came twice.
+        """
+        params = {"stdout": 1, "stderr": 1, "stream": 1}
         stream = self._api.attach_socket(self._name, params=params)
         sock = getattr(stream, "_sock", stream)
         try:
