@@ -269,6 +269,8 @@ class Supervisor:
                 self._write_to_log()
             child.serve()
             status = 0
+        except SystemExit as exc:
+            status = exc.code if isinstance(exc.code, int) else 1
         except HeadraceError as exc:
             print(f"headrace {child.name}: {exc.message}", file=sys.stderr)  # noqa: T201
         except BaseException:  # noqa: BLE001 - the child ends here, whatever it is
