@@ -73,7 +73,8 @@ def from_file(path: Path) -> dict[str, str]:
 
 def _decode(name: str, value: str) -> str:
     try:
-        return base64.b64decode(value, validate=True).decode("utf-8")
+        one_line = "".join(value.split())  # `base64` breaks long lines
+        return base64.b64decode(one_line, validate=True).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError) as exc:
         raise SettingsInvalid(f"{name} is not base64 of a UTF-8 text") from exc
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from runner.engine.flowables.base import Flowable
 from runner.engine.flowables.branch import If, Switch
@@ -25,7 +26,7 @@ class AllowFailure(Flowable):
 ROOT = Flowable()
 """The flow itself: its tasks one after another."""
 
-FLOWABLES: Mapping[str, Flowable] = {
+_KNOWN = {
     _PREFIX + name: flowable
     for name, flowable in {
         "Sequential": Flowable(),
@@ -42,3 +43,10 @@ FLOWABLES: Mapping[str, Flowable] = {
         "Subflow": Subflow(),
     }.items()
 }
+
+FLOWABLES: Mapping[str, Flowable] = MappingProxyType(_KNOWN)
+
+
+def register(type_name: str, flowable: Flowable) -> None:
+    """Let the engine decide about a type of a third party, when its module is loaded."""
+    _KNOWN.setdefault(type_name, flowable)

@@ -1,0 +1,148 @@
+"""Test-only types that Kestra's cases name; a server under test has them through an entry point."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from runner.engine.flowables import Flowable as Decisions
+from runner.engine.flowables import register
+from runner.model.evolve import replace
+from runner.model.flow import TaskKind
+from runner.plugin import Read, RunContext, Task, TaskError, TriggerType
+
+_TASKS = "io.kestra.core.tasks.test."
+_RUNNERS = "io.kestra.core.runners."
+
+
+class NullOutputTask(Task):
+    """One output that is null."""
+
+    kind = TaskKind.INLINE
+
+    type: Literal["io.kestra.core.tasks.test.NullOutputTask"] = (
+        "io.kestra.core.tasks.test.NullOutputTask"
+    )
+
+    class Outputs(Task.Outputs):
+        value: str | None = None
+
+    def run(self, ctx: RunContext) -> Outputs:
+        return self.Outputs()
+
+
+class ReadFile(Task):
+    """The text of a file in the working directory."""
+
+    type: Literal["io.kestra.core.tasks.test.Read"] = "io.kestra.core.tasks.test.Read"
+    path: str
+
+    class Outputs(Task.Outputs):
+        value: str
+
+    def run(self, ctx: RunContext) -> Outputs:
+        return self.Outputs(value=(ctx.working_dir / self.path).read_text("utf-8"))
+
+
+class TaskThatFail(Task):
+    """Fails, with an output."""
+
+    kind = TaskKind.INLINE
+
+    type: Literal["io.kestra.core.runners.test.TaskThatFail"] = (
+        "io.kestra.core.runners.test.TaskThatFail"
+    )
+    message: str
+
+    class Outputs(Task.Outputs):
+        message: str
+
+    def run(self, ctx: RunContext) -> None:
+        raise TaskError("It always fails", outputs=self.Outputs(message=self.message))
+
+
+class TaskWithAlias(Task):
+    """Logs its message."""
+
+    kind = TaskKind.INLINE
+    aliases = (_RUNNERS + "test.task.Alias",)
+
+    type: Literal["io.kestra.core.runners.test.TaskWithAlias"] = (
+        "io.kestra.core.runners.test.TaskWithAlias"
+    )
+    message: str | None = None
+
+    def run(self, ctx: RunContext) -> None:
+        ctx.log.info(self.message or "")
+
+
+class TriggerWithAlias(TriggerType):
+    """A trigger that never fires."""
+
+    aliases = (_RUNNERS + "test.trigger.Alias",)
+    evaluated_by: ClassVar[str] = "polling"
+
+    type: Literal["io.kestra.core.runners.test.TriggerWithAlias"] = (
+        "io.kestra.core.runners.test.TriggerWithAlias"
+    )
+
+
+class _Sequential(Task):
+    kind = TaskKind.FLOWABLE
+    lists = ("tasks", "errors", "finally")
+    has_timeout: ClassVar[bool] = False
+
+
+class BadSequential(_Sequential):
+    """A Sequential whose state cannot be worked out."""
+
+    type: Literal["io.kestra.core.tasks.test.BadSequential"] = (
+        "io.kestra.core.tasks.test.BadSequential"
+    )
+
+
+class DefaultSequential1(_Sequential):
+    """A Sequential with an output."""
+
+    type: Literal["io.kestra.core.runners.PluginDefaultsCaseTest$DefaultSequential1"] = (
+        "io.kestra.core.runners.PluginDefaultsCaseTest$DefaultSequential1"
+    )
+    def_: Annotated[str | None, Read.TEXT] = Field(default=None, alias="def")
+
+
+class DefaultSequential2(_Sequential):
+    """The same."""
+
+    type: Literal["io.kestra.core.runners.PluginDefaultsCaseTest$DefaultSequential2"] = (
+        "io.kestra.core.runners.PluginDefaultsCaseTest$DefaultSequential2"
+    )
+    def_: Annotated[str | None, Read.TEXT] = Field(default=None, alias="def")
+
+
+class DefaultSequential3(_Sequential):
+    """The same."""
+
+    type: Literal["io.kestra.core.runners.PluginDefaultsCaseTest$DefaultSequential3"] = (
+        "io.kestra.core.runners.PluginDefaultsCaseTest$DefaultSequential3"
+    )
+    def_: Annotated[str | None, Read.TEXT] = Field(default=None, alias="def")
+
+
+class _Bad(Decisions):
+    def outcome(self, task: Any, run: Any, state: Any) -> Any:
+        raise ValueError("BAM")
+
+
+class _WithOutput(Decisions):
+    def wants(self, task: Any) -> Any:
+        return {"def": task.properties.get("def")} if task.properties.get("def") else {}
+
+    def begin(self, task: Any, run: Any, now: Any) -> Any:
+        begun = super().begin(task, run, now)
+        return replace(begun, run=replace(begun.run, outputs=dict(run.evaluated)))
+
+
+register(_TASKS + "BadSequential", _Bad())
+for _number in "123":
+    register(f"{_RUNNERS}PluginDefaultsCaseTest$DefaultSequential{_number}", _WithOutput())
