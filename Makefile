@@ -42,7 +42,7 @@ unit: $(DEV)  ## fast tests: no network, Docker, Redis or waiting
 	$(BIN)/pytest tests/unit tests/meta $(ARGS)
 
 conformance: $(DEV)  ## Kestra's own cases, read from ../shared
-	$(BIN)/pytest tests/conformance $(ARGS)
+	$(BIN)/python -m tests.conformance $(ARGS)
 
 integration: services  ## one real neighbour at a time
 	$(BIN)/pytest tests/contracts tests/integration $(ARGS)
