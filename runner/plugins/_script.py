@@ -34,12 +34,6 @@ _MAX_ARGUMENT_BYTES = 100_000  # Linux takes 128 KiB for one
 _MAX_LABEL_CHARS = 63
 
 
-class OldDocker(DockerFields):
-    """The old property ``docker``: a Docker runner's properties and the image."""
-
-    image: str | None = Field(default=None, description="image; `containerImage` replaces it")
-
-
 class ScriptTask(Task):
     """Base of script tasks."""
 
@@ -77,7 +71,7 @@ class ScriptTask(Task):
     runner: Literal["PROCESS", "DOCKER"] | None = Field(
         default=None, description="old form of taskRunner"
     )
-    docker: OldDocker | None = Field(default=None, description="old form of taskRunner")
+    docker: DockerFields | None = Field(default=None, description="old form of taskRunner")
     output_directory: bool = Field(
         default=False, description="keep all files of {{ outputDir }}, the old way"
     )
@@ -134,8 +128,8 @@ class ScriptTask(Task):
 
     def _chosen(self, ctx: RunContext) -> tuple[RunnerType, str]:
         """Return the runner and the image; what is said the new way wins over the old."""
-        old_image = self.docker.image if self.docker else None
-        given = self.container_image or old_image
+        named = self.task_runner.own_image if self.task_runner else None
+        given = self.container_image or named or (self.docker.image if self.docker else None)
         return self._runner(ctx, given), given or self.image
 
     def _runner(self, ctx: RunContext, image: str | None) -> RunnerType:

@@ -22,15 +22,7 @@ _MODULE = (Path(__file__).parent / "_kestra.py").read_text("utf-8")
 _JSON_WORDS = "true = True\nfalse = False\nnull = None\n"
 _FUTURE = re.compile(r"^from __future__ import", re.MULTILINE)
 _PYTHON = 'command -v python >/dev/null || python() { python3 "$@"; }'  # Debian has no `python`
-_LATER = frozenset(
-    {
-        "pythonVersion",
-        "dependencyCacheEnabled",
-        "uvAutoInstallEnabled",
-        "uvInstallerVersion",
-        "uvInstallerSha256",
-    }
-)
+_LATER = frozenset({"dependencyCacheEnabled", "uvInstallerVersion", "uvInstallerSha256"})
 
 
 class _Python(_script.ScriptTask):
@@ -40,8 +32,12 @@ class _Python(_script.ScriptTask):
     later = _LATER
 
     dependencies: list[str] = Field(default=[], description="packages to install, such as requests")
-    package_manager: Literal["UV", "PIP"] = Field(
-        default="UV", description="what installs them; without uv there, pip does"
+    package_manager: Literal["UV", "PIP"] = Field(default="UV", description="what installs them")
+    python_version: str | None = Field(
+        default=None, description="version that uv chooses packages for; default: the one there"
+    )
+    uv_auto_install_enabled: bool = Field(
+        default=True, description="install the packages all the same, by pip, where uv is missing"
     )
 
     def environment(self) -> Mapping[str, str]:
@@ -66,7 +62,13 @@ class _Python(_script.ScriptTask):
         pip = f"python -m pip install {words}"
         if self.package_manager == "PIP":
             return pip
-        uv = f'uv pip install --python "$(command -v python3 || command -v python)" {words}'
+        version = (
+            f"--python-version {shlex.quote(self.python_version)} " if self.python_version else ""
+        )
+        where = '--python "$(command -v python3 || command -v python)"'
+        uv = f"uv pip install {where} {version}{words}"
+        if not self.uv_auto_install_enabled:
+            return uv
         return f"if command -v uv >/dev/null; then {uv}; else {pip}; fi"
 
 

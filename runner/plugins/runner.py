@@ -38,6 +38,11 @@ class RunnerType(Plugin):
 
     needs_image: ClassVar[bool] = False
 
+    @property
+    def own_image(self) -> str | None:
+        """The image that the runner itself names, if it can."""
+        return None
+
     def create(self, ctx: RunContext) -> TaskRunner:
         """Return a runner for one attempt. Raises TaskError: the settings do not allow it."""
         raise NotImplementedError
@@ -125,6 +130,9 @@ class Memory(_Fields):
 class DockerFields(_Fields):
     """What may be said about a container; also the old property ``docker`` of script tasks."""
 
+    image: str | None = Field(
+        default=None, description="image, the old way; `containerImage` of the task wins"
+    )
     host: str | None = Field(default=None, description="engine, such as unix:///run/docker.sock")
     credentials: Credentials | None = Field(default=None, description="login to the registry")
     user: str | None = Field(default=None, description="user, or user:group, in the container")
@@ -200,12 +208,17 @@ class Docker(RunnerType, DockerFields):
     """
 
     aliases = ("io.kestra.plugin.scripts.runner.docker.DockerTaskRunner",)
+    deprecated = {"image": "'image' is deprecated: use 'containerImage' of the task"}
     later = frozenset({"config", "deviceRequests"})
     needs_image = True
 
     type: Literal["io.kestra.plugin.scripts.runner.docker.Docker"] = (
         "io.kestra.plugin.scripts.runner.docker.Docker"
     )
+
+    @property
+    def own_image(self) -> str | None:
+        return self.image
 
     def create(self, ctx: RunContext) -> TaskRunner:
         return DockerRunner(self.options(ctx), ctx.log.info)

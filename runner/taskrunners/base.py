@@ -22,7 +22,9 @@ LineSink = Callable[[str, bool], None]
 
 TASK_RUN_LABEL = "headrace.task-run"
 ATTEMPT_LABEL = "headrace.attempt"
-"""Labels of a command that tell whose it is; a runner finds again by them what it started."""
+KEEP_LABEL = "headrace.keep"
+"""Labels that tell whose a container is: a runner finds again by them what it started. One with the
+last is to outlive its attempt."""
 
 
 class CannotRun(HeadraceError):

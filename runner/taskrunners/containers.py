@@ -17,6 +17,7 @@ from uuid import uuid4
 from runner.taskrunners import archives
 from runner.taskrunners.base import (
     ATTEMPT_LABEL,
+    KEEP_LABEL,
     TASK_RUN_LABEL,
     CannotRun,
     Command,
@@ -317,11 +318,15 @@ class Creation:
             entrypoint=list(self._options.entry_point),
             environment=dict(command.env),
             working_dir=folder,
-            labels=dict(command.labels),
+            labels={**command.labels, **self._keeps()},
             ports=[tuple(port.split("/")) if "/" in port else port for port in ports] or None,
             host_config=self._host_config(folder if mount else None),
         )
         return str(made["Id"])
+
+    def _keeps(self) -> Mapping[str, str]:
+        outlives = not (self._options.delete and self._options.wait)
+        return {KEEP_LABEL: "true"} if outlives else {}
 
     def _host_config(self, folder: str | None) -> Any:
         from docker.types import Mount

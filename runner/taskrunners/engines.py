@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from runner.errors import Unavailable
-from runner.taskrunners.base import TASK_RUN_LABEL, CannotRun
+from runner.taskrunners.base import KEEP_LABEL, TASK_RUN_LABEL, CannotRun
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -125,7 +125,7 @@ def reap(api: APIClient, is_live: Callable[[Mapping[str, str]], bool]) -> list[s
     """
     gone = []
     for found in api.containers(all=True, filters={"label": TASK_RUN_LABEL}):
-        if not is_live(found["Labels"]):
+        if KEEP_LABEL not in found["Labels"] and not is_live(found["Labels"]):
             name = found["Names"][0].removeprefix("/")
             remove(api, name)
             gone.append(name)

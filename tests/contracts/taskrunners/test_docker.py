@@ -154,9 +154,11 @@ class TestDockerRunner(_Docker):
 
         ended = play.script("sleep 600", self.make(None, wait=False), labels=labels(run))
 
+        gone = engines.reap(engines.client(), lambda labels: labels[TASK_RUN_LABEL] != run)
         [container] = of_run(docker_client, run)
         container.remove(force=True)
         assert ended.exit_code == 0
+        assert gone == []
 
     def test_no_image(self, play):
         command = Command(["true"], play.folder)

@@ -348,6 +348,8 @@ def test_the_image_is_the_languages_unless_given(tmp_path):
     assert chosen(ctx)[1] == "ubuntu"
     assert chosen(ctx, docker={"image": "old"})[1] == "old"
     assert chosen(ctx, docker={"image": "old"}, container_image="new")[1] == "new"
+    assert chosen(ctx, task_runner=Docker(image="own"))[1] == "own"
+    assert chosen(ctx, task_runner=Docker(image="own"), container_image="new")[1] == "new"
 
 
 def test_the_old_properties_still_choose(tmp_path):
@@ -403,6 +405,20 @@ def test_dependencies_are_installed_first(ctx, manager, program):
     [install] = [line for line in lines if "--target" in line]
     assert program in install
     assert "'requests>=2' 'a; b'" in install
+
+
+def test_uv_chooses_for_the_version_that_is_asked_for(ctx):
+    task = commands(
+        "x",
+        cls=python.Commands,
+        dependencies=["a"],
+        python_version="3.11",
+        uv_auto_install_enabled=False,
+    )
+
+    [install] = [line for line in run(task, ctx).argv[-1].splitlines() if "--target" in line]
+    assert install.startswith("uv pip install")
+    assert "--python-version 3.11" in install
 
 
 def test_the_module_for_scripts_needs_nothing_of_ours():
