@@ -143,8 +143,9 @@ def request_limits() -> int:
 
 
 def _add_pages(app: Flask) -> None:
-    """Pages are a part that may be left out."""
-    if importlib.util.find_spec("web.pages") is not None:
+    """Pages are a part that may be left out: `web.pages.install(app)` adds them."""
+    found = importlib.util.find_spec("web.pages")
+    if found is not None and found.origin is not None:
         importlib.import_module("web.pages").install(app)
 
 

@@ -81,8 +81,9 @@ def _of(kind: type[Any], absent: Any) -> Any:
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
-    while block := stream.read(_BLOCK):
-        yield block
+    with stream:
+        while block := stream.read(_BLOCK):
+            yield block
 
 
 def _plain(value: Any) -> Any:

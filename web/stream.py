@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 import structlog
 
-from runner.errors import HeadraceError
+from runner.errors import HeadraceError, NotFound
 from runner.model.execution import Execution
 from runner.model.logs import Level, LogLine
 from runner.services import shapes
@@ -73,10 +73,11 @@ class _Watch:
     dropped: int = 0  # lines that are no longer kept
     cursor: dict[tuple[str, int], int] = field(default_factory=dict)
     is_drained: bool = False  # no line came after the end
+    is_gone: bool = False  # it was deleted
 
     @property
     def is_over(self) -> bool:
-        return self.head is not None and self.head.fully_ended
+        return self.is_gone or (self.head is not None and self.head.fully_ended)
 
 
 class Streams:
@@ -120,9 +121,12 @@ class Streams:
         The execution exists. Raises TooBusy with the first frame.
         """
         with self._follow(execution_id, runs=True) as watch:
-            seen = -1
+            seen = 0
             name = "start"
-            for frame_is_new in self._changes(watch, lambda: watch.changes != seen):  # noqa: B023
+            for frame_is_new in self._changes(
+                watch,
+                lambda: watch.changes != seen or watch.is_gone,  # noqa: B023
+            ):
                 if not frame_is_new:
                     yield Frame()
                     continue
@@ -241,6 +245,10 @@ class Streams:
             self._look_at_execution(watch)
             if watch.with_lines:
                 self._look_at_lines(watch)
+        except NotFound:
+            with self._condition:
+                watch.is_gone = watch.is_drained = True
+                self._condition.notify_all()
         except HeadraceError as exc:
             log.warning(
                 "an execution could not be followed", action="follow_failed", error=exc.message

@@ -16,7 +16,7 @@ from datetime import datetime
 from runner import ids
 from runner.engine.creation import with_label
 from runner.engine.step import begin_attempt
-from runner.errors import NotFound, Refused
+from runner.errors import ArgumentInvalid, NotFound, Refused
 from runner.model.evolve import replace
 from runner.model.execution import Execution, Scope, TaskRun
 from runner.model.flow import Flow, ListName, Place, Task, TaskKind
@@ -59,12 +59,12 @@ def restart(
     """Run again from the given runs (None: all that are FAILED or PAUSED), in place.
 
     Raises:
-        Refused: there is nothing to restart from.
+        ArgumentInvalid: there is nothing to restart from.
     """
     known = {run.id for run in runs}
     chosen = _failed_or_paused(runs) if from_ids is None else set(from_ids) & known
     if not chosen:
-        raise Refused("No task found to restart execution from!")
+        raise ArgumentInvalid("No task found to restart execution from!")
     return _Restarting(flow, execution, runs, now).again(chosen)
 
 
@@ -73,7 +73,7 @@ def restart_as_new(
 ) -> Restart:
     """Like `restart` of all that failed, as a new execution of *flow*'s revision."""
     if not _failed_or_paused(runs):
-        raise Refused("No task found to restart execution from!")
+        raise ArgumentInvalid("No task found to restart execution from!")
     copy, copies, _ = _copied(flow, execution, runs, new_id, now)
     return restart(flow, copy, copies, None, now)
 

@@ -376,12 +376,16 @@ def labels(execution_id: str) -> Response:
     )
 
 
-@bp.post("/<execution_id>/<any('unqueue', 'force-run', 'resume-from-breakpoint'):action>")
-@bp.post("/<execution_id>/actions/<any('unqueue', 'force-run', 'resume-from-breakpoint'):action>")
+@bp.post("/<execution_id>/unqueue")
+@bp.post("/<execution_id>/actions/unqueue")
+@bp.post("/<execution_id>/force-run")
+@bp.post("/<execution_id>/actions/force-run")
+@bp.post("/<execution_id>/resume-from-breakpoint")
+@bp.post("/<execution_id>/actions/resume-from-breakpoint")
 @needs(WRITE)
-def later(execution_id: str, action: str) -> Response:
+def later(execution_id: str) -> Response:
     """Say that the action is not built yet."""
-    raise NotBuilt(f"{action} is not available yet")
+    raise NotBuilt(f"{request.path.rpartition('/')[2]} is not available yet")
 
 
 @bp.post("/<execution_id>/resume/validate")

@@ -159,11 +159,14 @@ def change_status_by_query() -> Response:
     )
 
 
-@bp.post("/<any('unqueue', 'force-run'):action>/<any('by-ids', 'by-query'):how>")
+@bp.post("/unqueue/by-ids")
+@bp.post("/unqueue/by-query")
+@bp.post("/force-run/by-ids")
+@bp.post("/force-run/by-query")
 @needs(WRITE)
-def later(action: str, how: str) -> Response:
+def later() -> Response:
     """Say that the action is not built yet."""
-    raise NotBuilt(f"{action} is not available yet")
+    raise NotBuilt(f"{request.path.split('/')[-2]} is not available yet")
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────

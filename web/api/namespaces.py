@@ -81,11 +81,14 @@ def dependencies(namespace: str) -> Response:
 
 
 def _all_names() -> Sequence[str]:
-    found = {"system", *services().flows.namespaces()}
-    for name in found:
-        parts = name.split(".")
-        found.update(".".join(parts[:count]) for count in range(1, len(parts)))
-    return sorted(found)
+    named = {"system", *services().flows.namespaces()}
+    return sorted({each for name in named for each in _with_parents(name)})
+
+
+def _with_parents(namespace: str) -> Sequence[str]:
+    """A namespace and those around it, nearest first."""
+    parts = namespace.split(".")
+    return [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
 
 
 # ── secrets: names only ──────────────────────────────────────────────────────────────────────────
@@ -290,8 +293,7 @@ def list_keys(namespace: str) -> Response:
 @needs(KV_READ)
 def inherited_keys(namespace: str) -> Response:
     """Return the keys of a namespace and its parents."""
-    parts = namespace.split(".")
-    names = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+    names = _with_parents(namespace)
     return json_response(
         [shapes.kv_entry(row) for name in names for row in services().kv.list(name)]
     )

@@ -1,0 +1,16 @@
+import pytest
+
+from runner.services.bundle import open_services
+from tests.unit.runtimes import a_runtime
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    runtime = a_runtime(tmp_path / "home")
+    yield runtime
+    runtime.store.close()
+
+
+@pytest.fixture
+def services(runtime):
+    return open_services(runtime)

@@ -1,0 +1,289 @@
+from io import BytesIO
+
+import pytest
+
+from runner.errors import ArgumentInvalid, InputInvalid, NotFound, Refused
+from runner.model.states import State
+from runner.services.executions import LATEST, Order, StillRunning
+from runner.services.inputs import Upload
+from runner.services.principal import LOCAL
+from tests.unit.runtimes import BROKEN, HELLO, PAUSING, drive_all
+
+
+def start(services, source, flow_id, **order):
+    services.flows.create(source, by=LOCAL)
+    order = {"inputs": {}, **order}
+    return services.executions.create(Order("company.team", flow_id, **order), by=LOCAL).execution
+
+
+def ended(services, source, flow_id, **order):
+    execution = start(services, source, flow_id, **order)
+    drive_all(services.runtime, execution.id)
+    return services.executions.get(execution.id)
+
+
+def states(shown):
+    return [(run.task_id, str(run.state)) for run in shown.runs]
+
+
+def test_a_new_execution_is_pinned_labelled_and_woken(services, runtime):
+    execution = start(services, HELLO, "hello", labels=(("env", "dev"),))
+
+    assert execution.state is State.CREATED
+    assert execution.revision == 1
+    assert dict(execution.labels) == {
+        "team": "data",
+        "env": "dev",
+        "system.correlationId": execution.id,
+        "system.from": "api",
+    }
+    assert [wake.execution_id for wake in runtime.queue.sent] == [execution.id]
+
+
+def test_inputs_are_resolved_before_anything_is_written(services):
+    with pytest.raises(InputInvalid):
+        start(services, HELLO, "hello", inputs={"n": "many"})
+
+    assert services.executions.count(_everything()) == 0
+
+
+def test_a_file_of_a_refused_creation_does_not_stay(services, runtime):
+    upload = Upload("a.csv", BytesIO(b"x"))
+
+    with pytest.raises(InputInvalid):
+        start(services, HELLO, "hello", inputs={"doc": upload, "n": "many"})
+
+    assert list(runtime.storage.list("/company/")) == []
+
+
+def test_a_file_becomes_a_uri_below_its_execution(services, runtime):
+    upload = Upload("../../a b.csv", BytesIO(b"x,y"))
+
+    execution = start(services, HELLO, "hello", inputs={"doc": upload})
+
+    uri = execution.inputs["doc"]
+    assert uri == (f"kestra:///company/team/hello/executions/{execution.id}/inputs/doc/a_b.csv")
+    with services.stored.open(execution.id, uri) as stream:
+        assert stream.read() == b"x,y"
+
+
+def test_the_same_key_starts_one_execution(services):
+    first = start(services, HELLO, "hello", key="k")
+    again = services.executions.create(Order("company.team", "hello", inputs={}, key="k"), by=LOCAL)
+
+    assert again.execution.id == first.id
+    assert not again.is_new
+    assert services.executions.count(_everything()) == 1
+
+
+def test_a_disabled_flow_is_not_executed(services):
+    with pytest.raises(Refused, match="Cannot execute a disabled flow"):
+        start(services, HELLO + "disabled: true\n", "hello")
+
+
+def test_a_system_label_is_refused(services):
+    with pytest.raises(ArgumentInvalid, match="System labels can only be set by"):
+        start(services, HELLO, "hello", labels=(("system.x", "1"),))
+
+
+def test_an_older_revision_can_be_executed(services):
+    services.flows.create(HELLO, by=LOCAL)
+    services.flows.update("company.team", "hello", HELLO + "description: two\n", by=LOCAL)
+
+    order = Order("company.team", "hello", inputs={}, revision=1)
+
+    assert services.executions.create(order, by=LOCAL).execution.revision == 1
+
+
+def test_kill_ends_an_execution_that_has_not_begun(services, runtime):
+    execution = start(services, HELLO, "hello")
+
+    services.executions.kill(execution.id, by=LOCAL)
+    drive_all(runtime, execution.id)
+
+    assert services.executions.head(execution.id).state is State.KILLED
+
+
+def test_a_finished_execution_is_killed_only_with_what_it_started(services):
+    shown = ended(services, HELLO, "hello")
+
+    services.executions.kill(shown.execution.id, by=LOCAL)
+    with pytest.raises(Refused):
+        services.executions.kill(shown.execution.id, by=LOCAL, cascade=False)
+
+
+def test_a_paused_execution_goes_on_with_the_inputs_of_its_pause(services, runtime):
+    shown = ended(services, PAUSING, "pausing")
+    assert shown.execution.state is State.PAUSED
+
+    services.executions.resume(shown.execution.id, by=LOCAL, inputs={"reason": "go"})
+    drive_all(runtime, shown.execution.id)
+
+    after = services.executions.get(shown.execution.id)
+    assert after.execution.state is State.SUCCESS
+    assert after.runs[-1].outputs == {"value": "go"}
+
+
+def test_a_pause_keeps_waiting_when_its_inputs_are_wrong(services):
+    shown = ended(services, PAUSING, "pausing")
+
+    with pytest.raises(InputInvalid):
+        services.executions.resume(shown.execution.id, by=LOCAL)
+
+    assert services.executions.head(shown.execution.id).state is State.PAUSED
+
+
+def test_only_what_is_paused_is_resumed(services):
+    shown = ended(services, HELLO, "hello")
+
+    with pytest.raises(Refused, match="is not paused"):
+        services.executions.resume(shown.execution.id, by=LOCAL)
+
+
+def test_restart_runs_the_failed_task_again_in_place(services, runtime):
+    shown = ended(services, BROKEN, "broken")
+    assert states(shown) == [("first", "SUCCESS"), ("bad", "FAILED")]
+
+    again = services.executions.restart(shown.execution.id, by=LOCAL)
+
+    assert again.id == shown.execution.id
+    assert again.state is State.RESTARTED
+    assert again.attempt_number == 2
+    drive_all(runtime, again.id)
+    after = services.executions.get(again.id)
+    assert after.execution.state is State.FAILED
+    assert [run.id for run in after.runs] == [run.id for run in shown.runs]
+    assert len(after.runs[1].attempts) == 2
+    assert len(after.runs[0].attempts) == 1
+
+
+def test_restart_with_another_revision_is_a_new_execution_that_keeps_what_succeeded(
+    services, runtime
+):
+    shown = ended(services, BROKEN, "broken")
+    fixed = BROKEN.replace("io.kestra.plugin.core.execution.Fail", RETURN_TYPE)
+    services.flows.update("company.team", "broken", fixed, by=LOCAL)
+
+    new = services.executions.restart(shown.execution.id, by=LOCAL, revision=2)
+    drive_all(runtime, new.id)
+
+    after = services.executions.get(new.id)
+    assert after.execution.state is State.SUCCESS
+    assert after.execution.parent_id == shown.execution.id
+    assert states(after) == [("first", "SUCCESS"), ("bad", "SUCCESS"), ("last", "SUCCESS")]
+    assert len(after.runs[0].attempts) == 1
+    assert services.executions.head(shown.execution.id).state is State.FAILED
+
+
+def test_nothing_failed_nothing_to_restart(services):
+    shown = ended(services, HELLO, "hello")
+
+    with pytest.raises(ArgumentInvalid, match="No task found to restart execution from"):
+        services.executions.restart(shown.execution.id, by=LOCAL)
+
+
+def test_replay_from_a_task_with_the_latest_revision_keeps_what_came_before(services, runtime):
+    shown = ended(services, BROKEN, "broken")
+    fixed = BROKEN.replace("io.kestra.plugin.core.execution.Fail", RETURN_TYPE)
+    services.flows.update("company.team", "broken", fixed, by=LOCAL)
+
+    new = services.executions.replay(
+        shown.execution.id, by=LOCAL, from_task_run=shown.runs[1].id, revision=LATEST
+    )
+    drive_all(runtime, new.id)
+
+    after = services.executions.get(new.id)
+    assert after.execution.state is State.SUCCESS
+    assert after.execution.revision == 2
+    assert after.execution.original_id == shown.execution.id
+    assert dict(after.execution.labels)["system.replay"] == "true"
+    assert after.runs[0].outputs == {"value": "one"}
+    assert after.runs[0].history[0] == shown.runs[0].history[0]
+    old = services.executions.head(shown.execution.id)
+    assert dict(old.labels)["system.replayed"] == "true"
+
+
+def test_replay_from_the_start_runs_everything_with_the_same_inputs(services, runtime):
+    shown = ended(services, HELLO, "hello", inputs={"who": "ann"})
+
+    new = services.executions.replay(shown.execution.id, by=LOCAL)
+    drive_all(runtime, new.id)
+
+    after = services.executions.get(new.id)
+    assert after.execution.outputs == {"greeting": "ann"}
+    assert after.execution.attempt_number == 2
+    assert {run.id for run in after.runs}.isdisjoint({run.id for run in shown.runs})
+
+
+def test_replay_with_inputs_begins_anew(services, runtime):
+    shown = ended(services, HELLO, "hello")
+
+    new = services.executions.replay(shown.execution.id, by=LOCAL, inputs={"who": "eve"})
+    drive_all(runtime, new.id)
+
+    assert services.executions.head(new.id).outputs == {"greeting": "eve"}
+
+
+def test_replay_from_an_unknown_task_run_is_not_found(services):
+    shown = ended(services, HELLO, "hello")
+
+    with pytest.raises(NotFound):
+        services.executions.replay(shown.execution.id, by=LOCAL, from_task_run="nope")
+
+
+def test_a_task_told_to_have_succeeded_lets_the_flow_go_on(services, runtime):
+    shown = ended(services, BROKEN, "broken")
+
+    services.executions.change_task_run_state(
+        shown.execution.id, shown.runs[1].id, State.SUCCESS, by=LOCAL
+    )
+    drive_all(runtime, shown.execution.id)
+
+    after = services.executions.get(shown.execution.id)
+    assert states(after) == [("first", "SUCCESS"), ("bad", "SUCCESS"), ("last", "SUCCESS")]
+    assert after.execution.state is State.SUCCESS
+
+
+def test_labels_change_only_after_the_end_and_keep_the_systems(services):
+    execution = start(services, HELLO, "hello")
+    with pytest.raises(StillRunning):
+        services.executions.set_labels(execution.id, (("a", "b"),), by=LOCAL)
+
+    drive_all(services.runtime, execution.id)
+    services.executions.set_labels(execution.id, (("a", "b"),), by=LOCAL)
+
+    labels = dict(services.executions.head(execution.id).labels)
+    assert labels == {
+        "a": "b",
+        "system.correlationId": execution.id,
+        "system.from": "api",
+    }
+
+
+def test_delete_takes_files_and_log_along(services, runtime):
+    shown = ended(services, HELLO, "hello", inputs={"doc": Upload("a", BytesIO(b"x"))})
+
+    services.executions.delete(shown.execution.id, by=LOCAL)
+
+    with pytest.raises(NotFound):
+        services.executions.head(shown.execution.id)
+    assert list(runtime.storage.list("/company/")) == []
+    assert runtime.store.logs.tail(shown.execution.id, {}, limit=10) == []
+
+
+def test_changes_leave_a_record_of_who_made_them(services):
+    shown = ended(services, HELLO, "hello")
+    services.executions.replay(shown.execution.id, by=LOCAL)
+
+    found = services.audit.list(subject=shown.execution.id).items
+
+    assert [(row.principal, row.action) for row in found] == [(LOCAL.name, "execution.replay")]
+
+
+RETURN_TYPE = "io.kestra.plugin.core.debug.Return, format: two"
+
+
+def _everything():
+    from runner.store.base import ExecutionFilter
+
+    return ExecutionFilter()
