@@ -91,7 +91,8 @@ def _write_plan(tx: Tx, plan: Plan, change: Change, arm: Arm, now: datetime) -> 
 
 
 def _check_unmoved(tx: Tx, change: FlowChange) -> None:
-    row = tx.flows.find(change.namespace, change.flow_id)
+    find = tx.flows.find if change.row is None else tx.flows.lock
+    row = find(change.namespace, change.flow_id)
     if _standing(row) != _standing(change.row):
         name = f"{change.namespace}/{change.flow_id}"
         raise Conflict(f"the flow {name} was changed meanwhile; try again")

@@ -15,6 +15,7 @@ import click
 
 from gitsync.source import Outcome, World
 from gitsync.sync import SyncDuty, sync_once
+from runner import logs
 from runner.clock import iso
 from runner.errors import HeadraceError
 from runner.runtime import Runtime
@@ -166,8 +167,8 @@ def _once(
 
 
 def _serve(runtime: Runtime, world: World, config: Path | None) -> None:
-    duty = SyncDuty(world, sources_loader(runtime.settings, config))
-    serve(runtime, duty)
+    logs.configure(runtime.mask.apply)
+    serve(runtime, SyncDuty(world, sources_loader(runtime.settings, config)))
 
 
 def sources_loader(
@@ -187,11 +188,140 @@ def serve(runtime: Runtime, duty: SyncDuty) -> None:
     from runner.scheduler import Scheduler
 
     scheduler = Scheduler(runtime)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: duty.stop())
-    signal.signal(signal.SIGHUP, lambda *_: duty.reload())
+    polling = threading.Thread(target=duty.run, name="git", daemon=True)
+    polling.start()
     scheduler.start()
     try:
-        duty.run()
+        _wait_for_the_end(duty)
     finally:
+        duty.stop()
         scheduler.stop()
+        polling.join(timeout=5)
+
+
+def _wait_for_the_end(duty: SyncDuty) -> None:
+    """Look at signals here: a handler that took a lock could wait for its own thread."""
+    came: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda number, _: came.append(number))
+    while True:
+        time.sleep(0.1)
+        if signal.SIGHUP in came:
+            came.remove(signal.SIGHUP)
+            duty.reload()
+        if came:
+            return
+
+
+def _configured(settings: Settings, name: str) -> SourceSettings:
+    for each in settings.sources:
+        if each.name == name:
+            return each
+    raise click.ClickException(f"there is no source {name!r} in the settings")
+
+
+# ── what is printed ──────────────────────────────────────────────────────────────────────────────
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _json_of(outcomes: Sequence[Outcome]) -> str:
+    return _dumped([_outcome_json(outcome) for outcome in outcomes])
+
+
+def _outcome_json(outcome: Outcome) -> Mapping[str, Any]:
+    return {
+        "source": outcome.source,
+        "state": outcome.state,
+        "error": outcome.error,
+        "changed": outcome.wrote,
+        "started": outcome.started,
+        "plan": outcome.plan.as_json() if outcome.plan else None,
+    }
+
+
+def _text_of(outcomes: Sequence[Outcome]) -> str:
+    return "\n".join(_outcome_text(outcome) for outcome in outcomes)
+
+
+def _outcome_text(outcome: Outcome) -> str:
+    if outcome.error:
+        indented = outcome.error.replace("\n", "\n  ")
+        return f"{outcome.source}: {outcome.state}\n  {indented}"
+    if outcome.plan is None:
+        word = "empty" if outcome.state == "EMPTY" else "unchanged"
+        return f"{outcome.source}: {word}"
+    started = f"\n  {outcome.started} executions started" if outcome.started else ""
+    return f"{outcome.plan}{started}"
+
+
+def _source_json(
+    configured: SourceSettings, row: SourceRow | None, problems: int
+) -> dict[str, Any]:
+    return {
+        "name": configured.name,
+        "url": configured.url,
+        "branch": configured.branch,
+        "namespace": configured.namespace,
+        "state": row.state if row else "NEW",
+        "error": row.error if row else None,
+        "head": row.head if row else None,
+        "polledAt": iso(row.polled_at) if row and row.polled_at else None,
+        "syncedAt": iso(row.synced_at) if row and row.synced_at else None,
+        "problems": problems,
+    }
+
+
+def _source_line(shown: Mapping[str, Any]) -> str:
+    head = (shown["head"] or "")[:10]
+    problems = f"  {shown['problems']} problems" if shown["problems"] else ""
+    return f"{shown['name']:<20} {shown['state']:<12} {head:<11} {shown['url']}{problems}"
+
+
+def _source_lines(shown: Mapping[str, Any]) -> Iterator[str]:
+    yield _source_line(shown)
+    if shown["error"]:
+        yield "  " + shown["error"].replace("\n", "\n  ")
+    for problem in shown["problemList"]:
+        place = f":{problem['line']}" if problem["line"] else ""
+        yield f"  {problem['path']}{place} {problem['message']}"
+        if problem["frame"]:
+            yield "      " + problem["frame"].replace("\n", "\n      ")
+    for commit in shown["commits"]:
+        subject = commit["message"].partition("\n")[0]
+        yield f"  {commit['sha'][:10]} {commit['at']} {commit['author']}: {subject}"
+
+
+def _problem_json(row: ProblemRow) -> dict[str, Any]:
+    return {
+        "path": row.path,
+        "line": row.line,
+        "column": row.column,
+        "code": row.code,
+        "message": row.message,
+        "frame": row.frame,
+        "flow": f"{row.namespace}.{row.flow_id}" if row.namespace and row.flow_id else None,
+        "since": row.commit,
+    }
+
+
+def _commit_json(row: CommitRow) -> dict[str, Any]:
+    return {
+        "sha": row.sha,
+        "author": row.author,
+        "email": row.email,
+        "message": row.message,
+        "at": iso(row.at),
+    }
+
+
+def _run_json(run: SyncRun) -> dict[str, Any]:
+    return {
+        "from": run.from_commit,
+        "to": run.to_commit,
+        "at": iso(run.at),
+        "tookMs": run.took_ms,
+        **run.summary,
+    }

@@ -217,6 +217,8 @@ class GitRunner:
                 _kill_group(process.pid)
                 process.communicate()
                 raise GitTimeout(_took_too_long(arguments, timeout, access)) from None
+        if self._closed:
+            raise GitFailed("Git was stopped")
         if process.returncode not in ok:
             raise GitFailed(explained(err.decode("utf-8", "replace"), access))
         return process.returncode, out
@@ -234,6 +236,10 @@ class GitRunner:
                 yield cast(BinaryIO, process.stdout)
             finally:
                 watchdog.cancel()
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
 
     def close(self) -> None:
         """End every running Git process, with its children; nothing can be started afterwards."""
@@ -266,7 +272,7 @@ class GitRunner:
         ours = _base_environment() | (access.environment() if access else {})
         with self._lock:
             if self._closed:
-                raise GitFailed("Git sync is stopping")
+                raise GitFailed("Git was stopped")
             process = _spawn(cwd, [*_unset(ours), "git", *arguments], stdin, ours)
             self._groups.add(process.pid)
         return process

@@ -35,7 +35,8 @@ from runner.store.base import FlowRow, ProblemRow, SourceRow, Store, Tx
 
 log = structlog.get_logger(__name__)
 
-NEW, SYNCED, UNREACHABLE, EMPTY_STATE, FAILED = "NEW", "SYNCED", "UNREACHABLE", "EMPTY", "FAILED"
+NEW, SYNCING, SYNCED = "NEW", "SYNCING", "SYNCED"
+UNREACHABLE, EMPTY_STATE, FAILED = "UNREACHABLE", "EMPTY", "FAILED"
 SHOWN_EVERY = timedelta(minutes=1)
 """How often a poll that found nothing is written down."""
 _FIRST_FETCH = 10  # times the source's time limit
@@ -205,6 +206,8 @@ class Poll:
         return Outcome(self.source.name, state, error, wrote=True)
 
     def _failed(self, row: SourceRow, state: str, error: str) -> Outcome:
+        if self.world.runner.is_closed:
+            return Outcome(row.name, row.state)  # we are stopping: that is nobody's failure
         now = self.world.clock.now()
         failures = row.failures + 1
         new = replace(
@@ -235,6 +238,9 @@ class Poll:
     # ── syncing ──────────────────────────────────────────────────────────────────────────────────
 
     def _sync(self, mirror: Mirror, found: _Found) -> Outcome:
+        if found.row.head is None and not self.dry_run:
+            self._save(replace(found.row, state=SYNCING))
+            found = replace(found, row=self._row())
         with mirror.locked():
             self._fetch(mirror, found, [found.head])
             planned, snapshot = self._plan(mirror, found)

@@ -200,12 +200,16 @@ def poll_safely(poll: Poll) -> Outcome:
 
 
 def _polled(poll: Poll) -> Outcome:
-    for _ in range(_TRIES - 1):
+    reason = ""
+    for _ in range(_TRIES):
         try:
             return poll.run()
         except Conflict as exc:
-            log.info("a poll starts again", action="poll_conflict", reason=exc.message)
-    return poll.run()
+            reason = exc.message
+    log.info("others sync this source", action="poll_conflict", reason=reason)
+    with poll.world.store.read() as tx:
+        row = tx.sources.find(poll.source.name)
+    return Outcome(poll.source.name, row.state if row else NEW)
 
 
 def _quarantined(poll: Poll, exc: Exception) -> Outcome:
