@@ -1,7 +1,9 @@
 """What happens by itself: timers, schedules, and the sweep that makes lost things good.
 
     scheduler = Scheduler(runtime)
-    scheduler.run()                    # until another thread calls scheduler.stop()
+    scheduler.start()
+    ...
+    scheduler.stop()
 
 Any number of processes may run one: each duty is held by one of them.
 """
@@ -10,7 +12,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 
 from runner import ids
 from runner.runtime import Runtime
@@ -27,23 +28,20 @@ class Scheduler:
 
     def __init__(self, runtime: Runtime) -> None:
         holder = f"{socket.gethostname()}-{os.getpid()}-{ids.new()[:6]}"
-        self._stopped = threading.Event()
         self._duties = [
             Duty(runtime, "timers", holder, lambda: fire_due(runtime)),
             Duty(runtime, "ticks", holder, Ticks(runtime).step),
             Duty(runtime, "sweep", holder, Sweep(runtime).step),
         ]
 
-    def run(self) -> None:
-        """Do the duties until told to stop, then give them back, so that others go on at once."""
+    def start(self) -> None:
+        """Begin; returns at once."""
         for duty in self._duties:
             duty.start()
-        self._stopped.wait()
+
+    def stop(self) -> None:
+        """End the duties and give them back, so that another process goes on at once."""
         for duty in self._duties:
             duty.stop()
         for duty in self._duties:
             duty.join(_STOP_SECONDS)
-
-    def stop(self) -> None:
-        """End `run`; from any thread, also before it."""
-        self._stopped.set()
