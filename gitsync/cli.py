@@ -140,6 +140,7 @@ def _world(home: Path | None, config: Path | None) -> Iterator[tuple[Runtime, Wo
     settings = load(config, home=home)
     is_new = settings.is_sqlite and not _file_of(database_url(settings)).exists()
     with open_runtime(settings, migrated=is_new) as runtime:
+        logs.configure(runtime.mask.apply, level="ERROR")  # the output says the rest
         world = world_of(runtime)
         try:
             yield runtime, world

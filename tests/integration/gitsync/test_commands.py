@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+import structlog
 from click.testing import CliRunner
 
 from gitsync.demo import demo_source
@@ -47,7 +48,8 @@ def headrace(tmp_path, repo, git_http):
         return result.exit_code, result.stdout
 
     run.home, run.config = tmp_path / "home", config
-    return run
+    yield run
+    structlog.reset_defaults()  # a command sets logging up for its process
 
 
 def test_a_dry_run_in_a_fresh_home_prints_the_plan(headrace):
