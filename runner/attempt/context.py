@@ -70,7 +70,7 @@ class AttemptContext:
         with self._lock:
             if self._working_dir is None:
                 parent = self._runtime.settings.home.resolve() / "work"
-                parent.mkdir(parents=True, exist_ok=True)
+                parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # a container may open it
                 prefix = f"{self.identity.task_run_id}-{self.identity.attempt}-"
                 self._working_dir = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         return self._working_dir
