@@ -168,6 +168,7 @@ class ScriptTask(Task):
             env=self._env(space),
             image=image,
             labels=labels(ctx),
+            outputs=bool(self.output_files) or self._has_output_dir,
         )
 
     @property
