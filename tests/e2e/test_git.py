@@ -1,5 +1,4 @@
-"""Git in: pushes, ticks, calls and ends of other runs start flows; what is wrong holds up nothing.
-"""
+"""Git in: pushes, ticks, calls and ends of other runs start flows; what is wrong holds up nothing."""
 
 import time
 from contextlib import contextmanager
@@ -76,8 +75,11 @@ def test_a_cron_flow_fires_on_time(git_http: GitServer):
 
 
 def test_a_webhook_starts_its_flow(git_http: GitServer):
-    hook = "triggers:\n  - id: hook\n    type: io.kestra.plugin.core.trigger.Webhook\n    key:
-    abcdef\n" repository = git_http.create(
+    hook = (
+        "triggers:\n  - id: hook\n    type: io.kestra.plugin.core.trigger.Webhook\n"
+        "    key: abcdef\n"
+    )
+    repository = git_http.create(
         "hook", files={"_flows/h.yaml": flow("h", "{{ trigger.body.x }}", hook)}
     )
     with synced(repository) as headrace:
