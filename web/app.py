@@ -59,11 +59,13 @@ def create_app(
     ready: Ready | None = None,
     creator: Creator | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
+    pages: bool = True,
 ) -> Flask:
     """Make the application of a process.
 
     *ready* says of each neighbour whether it answers (default: database, Redis, sources).
     *creator* commits creations (default: many in one commit). *is_stopping* ends live streams.
+    Without *pages* there is the API alone.
     """
     settings = runtime.settings.web
     services = open_services(runtime, creator or GroupCreator(runtime))
@@ -93,7 +95,8 @@ def create_app(
     security.install(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    _add_pages(app)
+    if pages:
+        _add_pages(app)
     _static_is_open(app)
     app.wsgi_app = _behind(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     return app

@@ -123,6 +123,7 @@ def _check_listener(listener: socket.socket, settings: WebSettings) -> None:
 def _address(settings: WebSettings, listener: socket.socket | None) -> str:
     if listener is not None:
         listener.set_inheritable(True)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted ones inherit it
         return f"fd://{listener.fileno()}"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"{host}:{settings.port}"

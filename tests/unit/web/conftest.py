@@ -15,6 +15,11 @@ def runtime(tmp_path):
 
 @pytest.fixture
 def app(runtime):
+    return create_app(runtime, pages=False)
+
+
+@pytest.fixture
+def whole_app(runtime):
     return create_app(runtime)
 
 
@@ -51,5 +56,5 @@ def protected(tmp_path, monkeypatch):
         }
     ).web
     runtime = a_runtime(tmp_path / "protected", web=web)
-    yield create_app(runtime)
+    yield create_app(runtime, pages=False)
     runtime.store.close()

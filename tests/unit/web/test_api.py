@@ -530,7 +530,7 @@ def test_the_tenant_is_main(client):
 def test_health_says_what_does_not_answer(runtime):
     from web.app import create_app
 
-    app = create_app(runtime, ready=lambda: {"database": True, "redis": False})
+    app = create_app(runtime, pages=False, ready=lambda: {"database": True, "redis": False})
 
     response = app.test_client().get("/health")
 
@@ -570,7 +570,9 @@ def test_bodies_have_limits(runtime):
     settings = runtime.settings.model_copy(update={"web": small})
     object.__setattr__(runtime, "settings", settings)
 
-    response = create_app(runtime).test_client().post(FLOWS, data=HELLO, content_type=YAML)
+    response = (
+        create_app(runtime, pages=False).test_client().post(FLOWS, data=HELLO, content_type=YAML)
+    )
 
     assert response.status_code == 413
 

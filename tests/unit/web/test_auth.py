@@ -16,11 +16,11 @@ def client(protected, monkeypatch):
     return protected.test_client()
 
 
-def test_every_route_declares_what_it_needs(app):
+def test_every_route_declares_what_it_needs(whole_app):
     undeclared = [
         rule.rule
-        for rule in app.url_map.iter_rules()
-        if not getattr(app.view_functions[rule.endpoint], PERMISSION, None)
+        for rule in whole_app.url_map.iter_rules()
+        if not getattr(whole_app.view_functions[rule.endpoint], PERMISSION, None)
     ]
 
     assert undeclared == []
