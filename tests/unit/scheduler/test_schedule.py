@@ -1,0 +1,109 @@
+from datetime import datetime, timedelta
+
+import pytest
+
+from runner.model.flow import Flow, Trigger
+from runner.scheduler.schedule import Dates, look, next_dates, recovery
+
+SCHEDULE = "io.kestra.plugin.core.trigger.Schedule"
+CONDITION = "io.kestra.plugin.core.condition."
+
+
+def at(text):
+    return datetime.fromisoformat(text)
+
+
+@pytest.fixture
+def dates(runtime):
+    def dates(cron, *, conditions=(), **properties):
+        trigger = Trigger("t", SCHEDULE, {"cron": cron, **properties}, conditions=conditions)
+        return Dates(runtime, Flow("hello", "company.team", ()), trigger)
+
+    return dates
+
+
+def looked(dates, next_at, now, recover="ALL", was_held_up=False):
+    due = look(dates, at(next_at), at(now), recover=recover, was_held_up=was_held_up)
+    return tuple(moment and moment.isoformat()[11:16] for moment in (due.date, due.next_at))
+
+
+def test_a_date_on_time_starts_and_the_next_is_known(dates):
+    hourly = dates("0 * * * *")
+    for recover in ("ALL", "LAST", "NONE"):
+        found = looked(hourly, "2024-03-15T10:00:00Z", "2024-03-15T10:00:01Z", recover)
+        assert found == ("10:00", "11:00")
+
+
+def test_a_new_trigger_starts_nothing_before_its_first_date(dates):
+    assert looked(dates("0 * * * *"), "2024-03-15T10:20:00Z", "2024-03-15T10:20:00Z") == (
+        None,
+        "11:00",
+    )
+
+
+@pytest.mark.parametrize(
+    ("recover", "expected"),
+    [("ALL", ("08:00", "09:00")), ("LAST", ("10:00", "11:00")), ("NONE", (None, "11:00"))],
+)
+def test_missed_dates_are_made_up_for_as_asked(dates, recover, expected):
+    found = looked(dates("0 * * * *"), "2024-03-15T07:20:00Z", "2024-03-15T10:20:00Z", recover)
+    assert found == expected
+
+
+def test_a_date_that_came_while_the_trigger_was_locked_is_a_missed_one(dates):
+    now = "2024-03-15T10:00:10Z"
+    minutely = dates("* * * * *")
+    assert looked(minutely, "2024-03-15T10:00:00Z", now, "NONE", True) == (None, "10:01")
+    assert looked(minutely, "2024-03-15T10:00:00Z", now, "LAST", True) == ("10:00", "10:01")
+
+
+def test_dates_later_than_the_maximum_delay_are_left_out(dates):
+    found = looked(
+        dates("* * * * *", lateMaximumDelay="PT5M"), "2024-03-15T09:45:00Z", "2024-03-15T10:00:30Z"
+    )
+    assert found == ("09:56", "09:57")
+
+
+def test_conditions_shape_the_dates(dates):
+    first_mondays = dates(
+        "0 12 * * 1",
+        timezone="Europe/Paris",
+        conditions=[
+            {
+                "type": CONDITION + "DayWeekInMonth",
+                "dayOfWeek": "MONDAY",
+                "dayInMonth": "FIRST",
+                "date": "{{ trigger.date }}",
+            }
+        ],
+    )
+    assert first_mondays.variables(at("2021-08-02T12:00:00+02:00")) == {
+        "date": "2021-08-02T12:00:00+02:00",
+        "next": "2021-09-06T12:00:00+02:00",
+        "previous": "2021-07-05T12:00:00+02:00",
+    }
+
+
+def test_a_date_without_a_next_has_none(dates):
+    ended = dates(
+        "0 12 * * 1",
+        conditions=[{"type": CONDITION + "DateTimeBetween", "before": "2021-08-03T12:00:00Z"}],
+    )
+    assert set(ended.variables(at("2021-08-02T12:00:00Z"))) == {"date", "previous"}
+
+
+def test_utc_is_written_with_z(dates):
+    assert (
+        dates("0 * * * *").variables(at("2024-03-15T10:00:00Z"))["date"] == "2024-03-15T10:00:00Z"
+    )
+
+
+def test_flows_from_git_make_up_for_the_last_date_alone(dates):
+    plain, told = dates("0 * * * *"), dates("0 * * * *", recoverMissedSchedules="NONE")
+    assert [recovery(plain.schedule, is_from_git=git) for git in (False, True)] == ["ALL", "LAST"]
+    assert recovery(told.schedule, is_from_git=True) == "NONE"
+
+
+def test_the_next_few_dates(dates):
+    found = next_dates(dates("0 * * * *"), at("2024-03-15T10:20:00Z"), 2)
+    assert found[1] - found[0] == timedelta(hours=1)
