@@ -56,7 +56,7 @@ def test_secrets_and_their_base64_are_masked():
 def test_lines_below_the_level_of_the_task_are_dropped():
     log = a_log(lowest="WARN")
     log.info("quiet")
-    log.warning("loud")
+    log.write(Level.WARN, "loud")
     assert [line.message for line in log.lines] == ["loud"]
 
 
