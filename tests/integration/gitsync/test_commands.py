@@ -109,7 +109,7 @@ def test_the_process_polls_reads_settings_again_and_ends_when_told(headrace, rep
     )
     try:
         repo.push({HELLO: a_flow("hello", "description: new\n")})
-        wait_until(lambda: _revision(headrace) == 2, 20)
+        wait_until(lambda: _is_up(process) and _revision(headrace) == 2, 30)
         settings = json.loads(headrace.config.read_text())
         settings["sources"][0]["name"] = "renamed"
         headrace.config.write_text(json.dumps(settings))
@@ -122,6 +122,11 @@ def test_the_process_polls_reads_settings_again_and_ends_when_told(headrace, rep
     finally:
         process.kill()
         process.communicate()
+
+
+def _is_up(process):
+    assert process.poll() is None, process.stderr.read().decode()
+    return True
 
 
 def _revision(headrace):
