@@ -77,6 +77,7 @@ class Server(BaseApplication):
             "timeout": 60,
             "keepalive": 30,
             "limit_request_line": _LONGEST_LINE,
+            "forwarded_allow_ips": "",  # proxies are the settings' business (ProxyFix)
             "loglevel": "warning",
             "post_worker_init": self._started,
             "control_socket_disable": True,
