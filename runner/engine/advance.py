@@ -1,8 +1,8 @@
 """The one function that decides.
 
-`advance(flow, execution, runs, event, now)` is pure: no clock, no rendering, no I/O, no randomness.
-What needs the world is a command; its answer comes back as an event. An event that is late, repeated
-or unexpected changes nothing.
+`advance(flow, execution, runs, event, now)` is pure: no clock, no rendering, no I/O, no
+randomness. What needs the world is a command; its answer comes back as an event. An event that
+is late, repeated or unexpected changes nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from runner.engine import ending, kill, lists, pausing, results, subflows
+from runner.engine import ending, kill, lists, looping, pausing, results, subflows
 from runner.engine.commands import Announce, Continue, Evaluate, StartChild, Tell
 from runner.engine.decision import Decision, TaskRuns
 from runner.engine.events import (
@@ -96,7 +96,9 @@ def _evaluated(step: Step, event: Evaluated) -> None:
     run = step.find(event.task_run_id or "")
     if run is None or run.state.is_terminal:
         return
-    if event.purpose == "run_if":
+    if event.purpose == "until":
+        looping.answered(step, run, event)
+    elif event.purpose == "run_if":
         _run_if(step, run, event)
     elif event.error is not None:
         lists.fail_flowable(step, run, event.error)
@@ -140,6 +142,8 @@ def _timer(step: Step, key: str) -> None:
             _retry(step, run)
         case "sleep":
             lists.finish(step, run, State.SUCCESS)
+        case "loop" if run.state is State.PAUSED:
+            looping.time_over(step, run)
         case "pause" | "limit" if run.state is State.PAUSED:
             pausing.time_over(step, run, kind)
 
@@ -194,7 +198,9 @@ def _recovered(step: Step) -> None:
 
 
 def _recover_flowable(step: Step, run: TaskRun) -> None:
-    """A flowable begins in the same step that stores its rendered fields; only what follows can be missing."""
+    """A flowable begins in the same step that stores its rendered fields; only what follows can be
+    missing.
+    """
     task = step.task(run)
     if run.scope is not None:
         step.do(Continue(run.id))

@@ -1,7 +1,7 @@
 """JSON forms: of the events that are stored, and of the plain data inside executions.
 
-Moments are microseconds since 1970, states their text. Fields that have their default are left out, so
-an event stored by an older version reads as long as new fields have defaults.
+Moments are microseconds since 1970, states their text. Fields that have their default are left
+out, so an event stored by an older version reads as long as new fields have defaults.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What must be done because of an event. The shell (`runner.executor`) carries them out.
 
-Evaluate, RunTask of inline tasks and StartChild happen inside the fold and their event follows in it;
-the others are rows of the same transaction.
+Evaluate, RunTask of inline tasks and StartChild happen inside the fold and their event follows
+in it; the others are rows of the same transaction.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from runner.model.states import State
 class Evaluate:
     """Render *fields* in the context of the task run (None: of the flow) and send `Evaluated` back.
 
-    purpose: ``run_if`` (field run_if, text) · ``fields`` (what steers a flowable; names in *typed* are
-    rendered typed, others to text, structures recursively) · ``values`` (loops: the same, but of the field
-    ``values`` the shell gives back a list of texts, by execution-semantics §7.3) ·
-    ``outputs`` (flow outputs, rendered and converted; error = message).
+    purpose: ``run_if`` (field run_if, text) · ``fields`` (what steers a flowable; names in
+    *typed* are rendered typed, others to text, structures recursively) · ``values`` (loops: the
+    same, but of the field ``values`` the shell gives back a list of texts, by
+    execution-semantics §7.3) · ``outputs`` (flow outputs, rendered and converted; error =
+    message).
     """
 
     task_run_id: str | None
@@ -49,7 +50,9 @@ class StopTask:
 
 @dataclass(frozen=True, slots=True)
 class StartChild:
-    """Create the execution of a Subflow from the run's *evaluated* fields; ChildStarted or ChildRefused follows."""
+    """Create the execution of a Subflow from the run's *evaluated* fields; ChildStarted or
+    ChildRefused follows.
+    """
 
     task_run_id: str
 
@@ -64,7 +67,9 @@ class KillChild:
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Send `TimerFired(key)` at *at*; with *until* at a random moment of [at, until). Replaces one of that key."""
+    """Send `TimerFired(key)` at *at*; with *until* at a random moment of [at, until). Replaces one
+    of that key.
+    """
 
     key: str
     at: datetime
@@ -89,7 +94,8 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """The execution has entered *state*: flow triggers and followers are told; with *fully* also the
+    """The execution has entered *state*: flow triggers and followers are told; with *fully* also
+    the
     parent's Subflow, the concurrency slot and trigger locks (afterExecution is done)."""
 
     state: State
@@ -105,7 +111,9 @@ class StartReplay:
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """More children of this flowable can be created now: send `Continued` back when the rest is done."""
+    """More children of this flowable can be created now: send `Continued` back when the rest is
+    done.
+    """
 
     task_run_id: str
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,10 +25,14 @@ class TaskRuns(Protocol):
     def live_below(self, parent_id: str) -> Iterable[TaskRun]:
         """Return the direct children of a run that are not terminal."""
 
+    def of_tasks(self, task_ids: Sequence[str], since: int) -> Iterable[TaskRun]:
+        """Return the runs of these tasks whose sequence is greater than *since*."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What follows from one event: the new head, the *changed* task runs (new ones too), what to do.
+    """What follows from one event: the new head, the *changed* task runs (new ones too), what to do,
+    and the ids of task runs that are gone.
 
     An event that is late, repeated or unexpected gives back the same head, no changes, no commands.
     """
@@ -36,3 +40,4 @@ class Decision:
     execution: Execution
     changes: tuple[TaskRun, ...] = ()
     commands: tuple[Command, ...] = ()
+    removed: tuple[str, ...] = ()

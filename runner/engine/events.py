@@ -1,8 +1,8 @@
 """What can happen to an execution.
 
-Events come from outside (attempts, timers, people, children) through the table ``events``, or from the
-shell itself in the same fold (Started, Evaluated, results of inline tasks, ChildStarted).
-`to_json`/`from_json` in `runner.engine.codec` carry the stored ones.
+Events come from outside (attempts, timers, people, children) through the table ``events``, or
+from the shell itself in the same fold (Started, Evaluated, results of inline tasks,
+ChildStarted). `to_json`/`from_json` in `runner.engine.codec` carry the stored ones.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from runner.model.states import State
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The execution may begin, or may not: RUNNING, QUEUED, CANCELLED or FAILED by its flow's limit."""
+    """The execution may begin, or may not: RUNNING, QUEUED, CANCELLED or FAILED by its flow's
+    limit.
+    """
 
     admitted: State = State.RUNNING
 
@@ -52,7 +54,9 @@ class TaskSucceeded:
 
 @dataclass(frozen=True, slots=True)
 class TaskFailed:
-    """An attempt failed. *lost*: its worker died, the attempt is sent again and counts as no failure."""
+    """An attempt failed. *lost*: its worker died, the attempt is sent again and counts as no
+    failure.
+    """
 
     task_run_id: str
     attempt: int
@@ -148,7 +152,9 @@ class Continued:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """A fold that was cut, or whose process died, left work that no event will ask for again (never stored)."""
+    """A fold that was cut, or whose process died, left work that no event will ask for again (never
+    stored).
+    """
 
 
 Event = (

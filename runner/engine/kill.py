@@ -43,7 +43,7 @@ def has_live_attempt(step: Step, run: TaskRun) -> bool:
 
 def forget_timers(step: Step, run: TaskRun) -> None:
     """Clear the timers that a run may wait for."""
-    for kind in ("retry", "sleep", "pause", "limit"):
+    for kind in ("retry", "sleep", "pause", "limit", "loop"):
         if run.state in (State.RETRYING, State.PAUSED) or kind == "sleep":
             step.do(ClearTimer(f"{kind}:{run.id}"))
 

@@ -1,8 +1,9 @@
 """Which tasks run next, and when a list is over (execution-semantics §5, §6).
 
-An *owner* is a flowable's run, or None for the flow itself. It works on one list at a time: its main
-list (``tasks``, ``then`` …), then perhaps ``errors``, then ``finally``; the flow also ``afterExecution``.
-A failure in the main list switches at once; in the others the next task simply runs.
+An *owner* is a flowable's run, or None for the flow itself. It works on one list at a time: its
+main list (``tasks``, ``then`` …), then perhaps ``errors``, then ``finally``; the flow also
+``afterExecution``. A failure in the main list switches at once; in the others the next task
+simply runs.
 """
 
 from __future__ import annotations
@@ -98,8 +99,26 @@ def _next(step: Step, owner: OwnerId, ended: TaskRun | None) -> Next:
 def _list_done(step: Step, owner: OwnerId, scope: Scope) -> None:
     if scope.list in (ERRORS, FINALLY, AFTER):
         _leave_tail(step, owner, scope)
+    elif question := _question(step, owner):
+        step.do(question)
     else:
         _leave_main(step, owner, scope)
+
+
+def _question(step: Step, owner: OwnerId) -> Evaluate | None:
+    if owner is None:
+        return None
+    run = step.get(owner)
+    return _flowable(step, owner).at_end(step.task(run), run)
+
+
+def leave_main(step: Step, owner: str, *, failed: bool) -> None:
+    """Go on behind the main list of a flowable."""
+    scope = step.scope(owner)
+    assert scope is not None
+    scope = replace(scope, failed=scope.failed or failed)
+    step.set_scope(owner, scope)
+    _leave_main(step, owner, scope)
 
 
 def _leave_main(step: Step, owner: OwnerId, scope: Scope) -> None:
@@ -296,7 +315,9 @@ def finish(step: Step, run: TaskRun, state: State) -> None:
 
 
 def _close_below(step: Step, run: TaskRun) -> None:
-    """Give what is still open below a terminal flowable its state; running work goes on, without effect."""
+    """Give what is still open below a terminal flowable its state; running work goes on, without
+    effect.
+    """
     for child in list(step.live_below(run.id)):
         if child.state is State.RETRYING:
             step.do(ClearTimer(f"retry:{child.id}"))

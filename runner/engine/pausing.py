@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from runner.clock import iso
-from runner.engine import lists
+from runner.engine import lists, looping
 from runner.engine.commands import Announce, ClearTimer
 from runner.engine.events import Resume
 from runner.engine.step import Step, end_attempt
@@ -41,12 +42,28 @@ def resume(step: Step, event: Resume) -> None:
     """End the first pause, or go on after a pause by hand."""
     if step.execution.state is not State.PAUSED:
         return
-    paused = next((run for run in step.live() if run.state is State.PAUSED), None)
-    if paused is None:
+    paused = next(_paused(step), None)
+    if paused is None and looping.show_off(step):
+        _start_waiting_loops(step)
+    elif paused is None:
         _go_on(step)
     else:
         step.do(ClearTimer(f"pause:{paused.id}"), ClearTimer(f"limit:{paused.id}"))
         _resume_run(step, paused, event)
+
+
+def _paused(step: Step) -> Iterator[TaskRun]:
+    """Yield the runs that hold the execution."""
+    for run in step.live():
+        if run.state is State.PAUSED and not looping.is_waiting(step, run):
+            yield run
+
+
+def _start_waiting_loops(step: Step) -> None:
+    for run in list(step.live()):
+        if looping.is_waiting(step, run):
+            step.do(ClearTimer(f"loop:{run.id}"))
+            looping.next_round(step, run)
 
 
 def _resume_run(step: Step, run: TaskRun, event: Resume) -> None:
@@ -56,7 +73,7 @@ def _resume_run(step: Step, run: TaskRun, event: Resume) -> None:
         resumed["by"] = event.by
     on_resume = dict(event.inputs) if event.inputs is not None else None
     run = replace(run, outputs={"resumed": resumed, "onResume": on_resume})
-    still_paused = any(o.state is State.PAUSED and o.id != run.id for o in step.live())
+    still_paused = any(other.id != run.id for other in _paused(step))
     if event.to is State.CANCELLED:
         _cancel(step, run)
         return
@@ -101,7 +118,9 @@ def _work_off(step: Step) -> None:
         run = step.find(run_id)
         if run is None:
             continue
-        if run.state is State.RETRYING:
+        if looping.is_waiting(step, run):
+            looping.next_round(step, run)
+        elif run.state is State.RETRYING:
             lists.start(step, step.put(run.enter(State.CREATED, step.now)))
         elif run.state.is_terminal:
             lists.child_ended(step, run)

@@ -19,7 +19,7 @@ from runner.engine.step import begin_attempt
 from runner.errors import ArgumentInvalid, NotFound, Refused
 from runner.model.evolve import replace
 from runner.model.execution import Execution, Scope, TaskRun
-from runner.model.flow import Flow, ListName, Place, Task, TaskKind
+from runner.model.flow import Flow, ListName, Place, Task
 from runner.model.states import State
 
 RESTARTED_LABEL = "system.restarted"
@@ -31,7 +31,7 @@ _LOOPS = ("EachSequential", "ForEach")
 _DAGS = ("Dag",)
 _EACH_PARALLEL = ("EachParallel",)
 _SIDE_BY_SIDE = ("Parallel", "Dag", "EachParallel")
-_AS_A_WHOLE = ("WorkingDirectory", "LoopUntil", "WaitFor")
+_AS_A_WHOLE = ("WorkingDirectory", "LoopUntil")
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +345,8 @@ class _Restarting:
 
 
 def _is(task: Task, names: Sequence[str]) -> bool:
-    return task.kind is TaskKind.FLOWABLE and task.type.rpartition(".")[2] in names
+    package, _, name = task.type.rpartition(".")
+    return name in names and package == "io.kestra.plugin.core.flow"
 
 
 def _is_one_by_one(parent: Task | None) -> bool:

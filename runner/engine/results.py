@@ -82,7 +82,9 @@ def _close(step: Step, task: Task, run: TaskRun, state: State) -> None:
 
 
 def _ended(step: Step, run: TaskRun, event: End, state: State) -> TaskRun:
-    """Return the run with its attempt ended; one that was not seen to start gets all its history now."""
+    """Return the run with its attempt ended; one that was not seen to start gets all its history
+    now.
+    """
     started, ended = event.started_at or step.now, event.ended_at or step.now
     if len(run.attempts) == event.attempt:
         history = ((State.CREATED, started), (State.RUNNING, started), (state, ended))

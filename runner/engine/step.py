@@ -27,11 +27,17 @@ class Step:
         self.now = now
         self._runs = runs
         self._changed: dict[str, TaskRun] = {}
+        self._removed: dict[str, None] = {}
         self._commands: list[Command] = []
 
     def decision(self) -> Decision:
         """Return what has come out."""
-        return Decision(self.execution, tuple(self._changed.values()), tuple(self._commands))
+        return Decision(
+            self.execution,
+            tuple(self._changed.values()),
+            tuple(self._commands),
+            tuple(self._removed),
+        )
 
     def do(self, *commands: Command) -> None:
         """Ask the shell for something."""
@@ -39,6 +45,8 @@ class Step:
 
     def find(self, run_id: str) -> TaskRun | None:
         """Return a run as it is now, or None."""
+        if run_id in self._removed:
+            return None
         return self._changed.get(run_id) or self._runs.get(run_id)
 
     def get(self, run_id: str) -> TaskRun:
@@ -53,6 +61,11 @@ class Step:
         self._changed[run.id] = run
         return run
 
+    def remove(self, run_id: str) -> None:
+        """Let a run go."""
+        self._changed.pop(run_id, None)
+        self._removed[run_id] = None
+
     def task(self, run: TaskRun) -> Task:
         """Return the task of a run."""
         return self.flow.task(run.task_id)
@@ -66,12 +79,31 @@ class Step:
         below = list(self._runs.live_below(parent_id))
         yield from self._now_live(below, lambda run: run.parent_id == parent_id)
 
+    def below(self, run_id: str) -> Iterator[TaskRun]:
+        """Yield everything below a run, ended or not, as it is now."""
+        run = self.get(run_id)
+        inside = [task.id for task in self.task(run).walk()][1:]
+        stored = {each.id: each for each in self._runs.of_tasks(inside, run.sequence)}
+        known = {**stored, **self._changed}
+        for each in known.values():
+            around = each.parent_id
+            while around is not None and around != run_id:
+                parent = known.get(around)
+                around = parent.parent_id if parent else None
+            if around == run_id and each.id not in self._removed:
+                yield each
+
+    def is_at_work(self, run: TaskRun) -> bool:
+        """Say whether a live run goes on by itself: no flowable around others, no waiting loop."""
+        task = self.task(run)
+        return run.state is not State.PAUSED and (not task.children or run.scope is None)
+
     def _now_live(self, stored: list[TaskRun], wanted: Any) -> Iterator[TaskRun]:
         seen = {run.id for run in stored}
         fresh = [run for run in self._changed.values() if run.id not in seen and wanted(run)]
         for run in (*stored, *fresh):
             current = self._changed.get(run.id, run)
-            if not current.state.is_terminal:
+            if not current.state.is_terminal and run.id not in self._removed:
                 yield current
 
     # ── scopes ───────────────────────────────────────────────────────────────────────────────────

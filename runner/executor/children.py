@@ -160,7 +160,9 @@ def _inputs(
 def _inherited(
     execution: Execution, child: Flow, fields: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
-    """All labels with ``inheritLabels`` (but those that the child sets itself), else the system's alone."""
+    """All labels with ``inheritLabels`` (but those that the child sets itself), else the system's
+    alone.
+    """
     if not is_truthy(str(fields.get("inheritLabels", "false"))):
         return [label for label in execution.labels if label[0].startswith(_SYSTEM)]
     own = {key for key, _ in child.labels}

@@ -27,9 +27,9 @@ _MAX_CONFLICTS = 20
 class Driven:
     """What came of driving an execution.
 
-    *run_here*: an attempt that is claimed for this worker; it must run it and post its end. *wakes* are
-    to be sent now. *announced*: `runner.services.announcements.settle` has work. *stopped*: workers
-    should look for attempts that are to stop.
+    *run_here*: an attempt that is claimed for this worker; it must run it and post its end.
+    *wakes* are to be sent now. *announced*: `runner.services.announcements.settle` has work.
+    *stopped*: workers should look for attempts that are to stop.
     """
 
     execution_id: str

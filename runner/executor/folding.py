@@ -1,7 +1,8 @@
-"""One execution, its events, and what follows from them: computed without a lock, saved with one compare.
+"""One execution, its events, and what follows from them: computed without a lock, saved with one
+compare.
 
-Everything until `save` only reads. `save` writes the whole fold in the caller's transaction, if nobody
-else has folded the execution since it was loaded.
+Everything until `save` only reads. `save` writes the whole fold in the caller's transaction, if
+nobody else has folded the execution since it was loaded.
 """
 
 from __future__ import annotations
@@ -110,6 +111,7 @@ class Folding:
 
     def _clean(self) -> None:
         self._changed: dict[str, TaskRun] = {}
+        self._removed: dict[str, None] = {}
         self._timers: dict[str, Timer] = {}
         self._cleared: list[str] = []
         self._attempts: list[AttemptRow] = []
@@ -198,8 +200,16 @@ class Folding:
         ):
             self._variables = None
         self.head = decision.execution
+        if decision.removed:
+            self._remove(decision.removed)
         self._put(*decision.changes)
         self._todo.extend(decision.commands)
+
+    def _remove(self, run_ids: Sequence[str]) -> None:
+        self.runs.forget(run_ids)
+        for run_id in run_ids:
+            self._changed.pop(run_id, None)
+            self._removed[run_id] = None
 
     def _put(self, *runs: TaskRun) -> None:
         self.runs.apply(runs)
@@ -345,6 +355,7 @@ class Folding:
             execution=self.head,
             before=self._before,
             changes=tuple(self._changed.values()),
+            removed=tuple(self._removed),
             set_timers=tuple(self._timers.values()),
             clear_timers=tuple(self._cleared),
             new_attempts=tuple(self._attempts),
@@ -430,7 +441,9 @@ class Folding:
         )
 
     def _post(self, tx: Tx) -> list[Wake]:
-        """Write events for other executions, and for attempts that nobody had taken yet when they were stopped."""
+        """Write events for other executions, and for attempts that nobody had taken yet when they
+        were stopped.
+        """
         posted = [tx.events.add(execution_id, event) for execution_id, event in self._posts]
         for task_run_id, attempt in self._stops:
             row = tx.attempts.find(task_run_id, attempt)

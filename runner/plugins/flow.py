@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic.alias_generators import to_camel
 
 from runner.model.flow import TaskKind
 from runner.plugin import Read, Task
@@ -252,6 +253,53 @@ class EachParallel(Flowable):
     concurrent: int = Field(default=0, ge=0, description="how many at a time; 0: all")
 
 
+class CheckFrequency(BaseModel):
+    """How often a LoopUntil looks, and when it gives up."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
+
+    interval: timedelta = Field(default=timedelta(minutes=1), description="between two rounds")
+    max_iterations: int | None = Field(default=None, description="how many rounds at most")
+    max_duration: timedelta | None = Field(default=None, description="how long at most")
+
+
+class LoopUntil(Flowable):
+    """Run tasks again and again until a condition holds.
+
+    Example:
+        - id: wait_for_report
+          type: io.kestra.plugin.core.flow.LoopUntil
+          condition: "{{ outputs.ask.code == 200 }}"
+          checkFrequency:
+            interval: PT10S
+            maxIterations: 30
+          tasks:
+            - id: ask
+              type: io.kestra.plugin.core.http.Request
+              uri: https://example.com/report
+              options:
+                allowFailed: true
+    """
+
+    aliases = ("io.kestra.plugin.core.flow.WaitFor",)
+    lists = ("tasks", *_ENDS)
+    needs = _TASKS
+
+    type: Literal["io.kestra.plugin.core.flow.LoopUntil"] = "io.kestra.plugin.core.flow.LoopUntil"
+    condition: str = Field(description="looked at after each round")
+    fail_on_max_reached: bool = Field(
+        default=False, description="fail when a maximum is reached; else end as the tasks did"
+    )
+    check_frequency: CheckFrequency = Field(
+        default=CheckFrequency(), description="how often, and when to give up"
+    )
+
+    class Outputs(Task.Outputs):
+        iteration_count: int = Field(description="how many rounds there were")
+
+
 class Subflow(Flowable):
     """Start an execution of another flow, and wait for it.
 
@@ -299,10 +347,9 @@ class Pause(Flowable):
     """
 
     aliases = (_OLD + "Pause",)
-    lists = ("onPause", *_ENDS)
+    lists = ("onPause", "tasks", *_ENDS)
     input_lists = ("onResume",)
     has_timeout = True
-    later: ClassVar[frozenset[str]] = frozenset({"tasks"})
     deprecated: ClassVar[Mapping[str, str]] = {"delay": "write pauseDuration instead of delay"}
 
     type: Literal["io.kestra.plugin.core.flow.Pause"] = "io.kestra.plugin.core.flow.Pause"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -34,13 +34,14 @@ class RunView:
         self._whole_tasks: set[str] = set()
         self._whole_live = is_new
         self._is_new = is_new
+        self._gone: set[str] = set()
 
     # ── for the engine ───────────────────────────────────────────────────────────────────────────
 
     def get(self, task_run_id: str) -> TaskRun | None:
         """Return the run of that id, or None."""
         run = self._known.get(task_run_id)
-        if run is None and not self._is_new:
+        if run is None and not self._is_new and task_run_id not in self._gone:
             with self._reader() as tx:
                 run = tx.task_runs.find(task_run_id)
             if run is not None and run.execution_id == self._execution_id:
@@ -61,6 +62,29 @@ class RunView:
             with self._reader() as tx:
                 self._learn_new(tx.task_runs.live(self._execution_id, parent_id))
         return list(self._live_below.get(parent_id, {}).values())
+
+    def of_tasks(self, task_ids: Sequence[str], since: int) -> Iterable[TaskRun]:
+        """Return the runs of these tasks whose sequence is greater than *since*."""
+        if not self._is_new:
+            for task_id in task_ids:
+                if task_id not in self._whole_tasks:
+                    with self._reader() as tx:
+                        self._learn_new(tx.task_runs.of_task(self._execution_id, task_id, since))
+        runs = (run for one in task_ids for run in self._by_task.get(one, {}).values())
+        return [run for run in runs if run.sequence > since]
+
+    def forget(self, task_run_ids: Iterable[str]) -> None:
+        """Let runs go."""
+        for run_id in task_run_ids:
+            self._gone.add(run_id)
+            run = self._known.pop(run_id, None)
+            if run is None:
+                continue
+            self._by_task[run.task_id].pop(run_id, None)
+            self._live.pop(run_id, None)
+            self._outputs.pop(run.task_id, None)
+            if run.parent_id:
+                self._live_below.get(run.parent_id, {}).pop(run_id, None)
 
     def apply(self, changes: Iterable[TaskRun]) -> None:
         """Lay changed and new runs over what is stored."""
@@ -114,7 +138,7 @@ class RunView:
 
     def _learn_new(self, runs: Iterable[TaskRun]) -> None:
         for run in runs:
-            if run.id not in self._known:
+            if run.id not in self._known and run.id not in self._gone:
                 self._learn(run)
 
     def _learn(self, run: TaskRun) -> None:

@@ -338,6 +338,7 @@ class Fold:
     execution: Execution  # new head; its version is the one read, save() stores version + 1
     before: Execution | None = None
     changes: Sequence[TaskRun] = ()
+    removed: Sequence[str] = ()  # ids of task runs
     set_timers: Sequence[Timer] = ()
     clear_timers: Sequence[str] = ()
     new_attempts: Sequence[AttemptRow] = ()
@@ -416,7 +417,9 @@ class TaskRunRows(Protocol):
         """All, in order of creation."""
 
     def of_executions(self, execution_ids: Sequence[str]) -> Mapping[str, Sequence[TaskRun]]: ...
-    def of_task(self, execution_id: str, task_id: str) -> Sequence[TaskRun]: ...
+    def of_task(self, execution_id: str, task_id: str, since: int = -1) -> Sequence[TaskRun]:
+        """Return those of a task whose sequence is greater than *since*, in order of creation."""
+
     def live(self, execution_id: str, parent_id: str | None = None) -> Sequence[TaskRun]: ...
     def save(self, runs: Iterable[TaskRun]) -> None: ...
     def delete(self, task_run_ids: Iterable[str]) -> None: ...
@@ -631,6 +634,12 @@ class Sources(Protocol):
     def get(self, name: str) -> SourceRow: ...
     def find(self, name: str) -> SourceRow | None: ...
     def list(self) -> Sequence[SourceRow]: ...
+    def head(self, name: str) -> str | None:
+        """The commit that was applied last; cheap."""
+
+    def hurried(self) -> Mapping[str, datetime]:
+        """When a push event last asked for a poll, by source; the others are absent."""
+
     def save(self, row: SourceRow) -> bool:
         """Write it if the stored version is still *row.version* (0: or there is none); stores
         version + 1.

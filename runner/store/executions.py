@@ -106,6 +106,8 @@ class Executions:
             self._replace_labels(head)
         if fold.changes:
             self._task_runs.save(fold.changes)
+        if fold.removed:
+            self._task_runs.delete(fold.removed)
         if fold.clear_timers:
             self._timers.remove_each(head.id, fold.clear_timers)
         if fold.set_timers:

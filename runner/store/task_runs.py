@@ -55,10 +55,10 @@ class TaskRunRows:
                 found[row[1]].append(task_run_of(row))
         return found
 
-    def of_task(self, execution_id: str, task_id: str) -> Sequence[TaskRun]:
-        """Return all of one task, in order of creation."""
-        sql = f"{_SELECT} execution_id = ? AND task_id = ? ORDER BY sequence"
-        rows = self._sql.execute(sql, (execution_id, task_id)).fetchall()
+    def of_task(self, execution_id: str, task_id: str, since: int = -1) -> Sequence[TaskRun]:
+        """Return all of one task whose sequence is greater than *since*, in order of creation."""
+        sql = f"{_SELECT} execution_id = ? AND task_id = ? AND sequence > ? ORDER BY sequence"
+        rows = self._sql.execute(sql, (execution_id, task_id, since)).fetchall()
         return [task_run_of(row) for row in rows]
 
     def live(self, execution_id: str, parent_id: str | None = None) -> Sequence[TaskRun]:

@@ -9,6 +9,7 @@ from runner.engine.flowables.base import Flowable
 from runner.engine.flowables.branch import If, Switch
 from runner.engine.flowables.dag import Dag
 from runner.engine.flowables.foreach import EachParallel, EachSequential, ForEach
+from runner.engine.flowables.loop import LoopUntil
 from runner.engine.flowables.parallel import Parallel
 from runner.engine.flowables.waiting import Pause, Sleep, Subflow
 from runner.model.states import State
@@ -34,6 +35,7 @@ _KNOWN = {
         "ForEach": ForEach(),
         "EachSequential": EachSequential(),
         "EachParallel": EachParallel(),
+        "LoopUntil": LoopUntil(),
         "If": If(),
         "Switch": Switch(),
         "Dag": Dag(),

@@ -91,6 +91,10 @@ class Flowable:
         """Return the children of the main list that may start now."""
         return sequential(situation)
 
+    def at_end(self, task: Task, run: TaskRun) -> Evaluate | None:
+        """Return what to ask when its main list has ended without failure; None: that is its end."""
+        return None
+
     def outcome(self, task: Task, run: TaskRun, state: State) -> State:
         """Return how it ends, given what its children say."""
         return state

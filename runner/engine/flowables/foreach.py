@@ -1,7 +1,8 @@
 """ForEach: the tasks once for each value; values at once up to a limit (execution-semantics §7.3).
 
-A scope counts *values*: `cursor` is the next value, `open` how many are under way. Children of a value
-follow each other by the iteration that their runs carry, so no value needs a row of its own.
+A scope counts *values*: `cursor` is the next value, `open` how many are under way. Children of a
+value follow each other by the iteration that their runs carry, so no value needs a row of its
+own.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from runner.model.execution import Scope, TaskRun
 from runner.model.flow import Task
 
 AT_ONCE = 100
-"""How many values one step starts; the rest follows in further steps, so that no step grows with them."""
+"""How many values one step starts; the rest follows in further steps, so that no step grows with
+them.
+"""
 
 
 class ForEach(Flowable):

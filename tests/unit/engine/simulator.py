@@ -1,4 +1,5 @@
-"""Plays executions against `advance` alone: commands are answered from a script, time is a counter."""
+"""Plays executions against `advance` alone: commands are answered from a script, time is a counter.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -54,10 +55,14 @@ class Runs:
     def live_below(self, parent_id: str) -> Iterable[TaskRun]:
         return [run for run in self.live() if run.parent_id == parent_id]
 
+    def of_tasks(self, task_ids: Iterable[str], since: int) -> Iterable[TaskRun]:
+        return [r for r in self.by_id.values() if r.task_id in task_ids and r.sequence > since]
+
 
 @dataclass
 class Simulation:
-    """One execution. *script* answers the attempts of a task: a state, or a function of (run, attempt);
+    """One execution. *script* answers the attempts of a task: a state, or a function of (run,
+    attempt);
     a task that is not in it succeeds. *held* tasks stay RUNNING until `release`."""
 
     flow: Flow
@@ -103,6 +108,8 @@ class Simulation:
         self.now += timedelta(milliseconds=1)
         decision = advance(self.flow, self.execution, self.runs, event, self.now)
         self.execution = decision.execution
+        for run_id in decision.removed:
+            del self.runs.by_id[run_id]
         for run in decision.changes:
             if run.id not in self.runs.by_id:
                 self.started_order.append(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from runner.engine.events import Kill, Resume
 from runner.model.states import State
 from tests.unit.engine.simulator import flowable, play, replace, script, task
 
@@ -123,3 +124,94 @@ def test_a_failure_stops_each_parallel_at_once():
     failed = play(each, values=TWO_VALUES, held=["a"]).release("a", FAILED)
 
     assert failed.state == "FAILED"
+
+
+# ── LoopUntil ────────────────────────────────────────────────────────────────────────────────────
+
+
+def loop(condition="false", **frequency):
+    properties = {"condition": condition, "checkFrequency": frequency}
+    return flowable("loop", "LoopUntil", properties, tasks=(task("a"), task("b")))
+
+
+def test_a_loop_goes_round_until_its_condition_holds():
+    looping = play(loop("{{ x }}"), task("z"), values={"loop": {"condition": "false"}})
+    assert looping.state == "PAUSED"
+    assert looping.states("loop") == ["PAUSED"]
+
+    looping.fire_timers()
+    assert looping.of("loop")[0].outputs == {"iterationCount": 2}
+    looping.values = {"loop": {"condition": "true"}}
+    looping.fire_timers()
+
+    assert looping.state == "SUCCESS"
+    assert looping.of("loop")[0].outputs == {"iterationCount": 3}
+    assert [run.iteration for run in looping.of("a")] == [2]
+    assert looping.states("z") == ["SUCCESS"]
+
+
+def test_a_loop_ends_after_so_many_rounds():
+    looping = play(loop(maxIterations=2), task("z"))
+
+    looping.fire_timers()
+
+    assert looping.state == "SUCCESS"
+    assert looping.of("loop")[0].outputs == {"iterationCount": 3}
+
+
+def test_a_loop_may_fail_when_it_is_stopped():
+    task_ = loop(maxDuration="PT1S")
+    failing = replace(task_, properties={**task_.properties, "failOnMaxReached": True})
+    looping = play(failing, errors=(task("e"),))
+
+    looping.fire_timers()
+
+    assert looping.state == "FAILED"
+    assert looping.states("e") == ["SUCCESS"]
+
+
+def test_a_loop_ends_when_a_task_of_it_fails():
+    failed = play(loop(), script={"a": FAILED})
+
+    assert failed.summary == {"loop": "FAILED", "a": "FAILED"}
+
+
+def test_only_the_loop_waits_between_its_rounds():
+    both = flowable(
+        "p", "Parallel", tasks=(loop(), flowable("s", "Sequential", tasks=(script("x"), script("y"))))
+    )
+    running = play(both, held=["x", "y"])
+    assert running.state == "RUNNING"
+
+    assert running.release("x").states("y") == ["SUBMITTED"]
+    assert running.fire_timers().of("loop")[0].outputs == {"iterationCount": 2}
+    assert running.release("y").state == "RUNNING"
+
+
+def test_a_round_that_is_due_during_a_pause_waits_for_the_resume():
+    held = flowable("s", "Sequential", tasks=(script("x"), flowable("hold", "Pause")))
+    paused = play(flowable("p", "Parallel", tasks=(loop(), held)), held=["x"]).release("x")
+    assert paused.state == "PAUSED"
+
+    assert paused.fire_timers().of("loop")[0].outputs == {"iterationCount": 1}
+    assert paused.feed(Resume()).of("loop")[0].outputs == {"iterationCount": 2}
+
+
+def test_a_resume_ends_the_wait_of_a_loop():
+    assert play(loop()).feed(Resume()).of("loop")[0].outputs == {"iterationCount": 2}
+
+
+def test_a_kill_ends_a_waiting_loop():
+    killed = play(loop()).feed(Kill())
+
+    assert killed.state == "KILLED"
+    assert killed.timers == {}
+
+
+def test_a_loop_inside_for_each_keeps_its_place():
+    each = flowable("each", "ForEach", tasks=(loop("true"), task("then")))
+
+    done = play(each, values={"each": {"values": ["1", "2"]}})
+
+    assert done.state == "SUCCESS"
+    assert done.started_order == ["each", "loop/1", "a", "b", "then/1", "loop/2", "a", "b", "then/2"]
