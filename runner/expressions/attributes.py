@@ -53,8 +53,6 @@ def _in_map(value: Any, key: Any) -> Any:
         pass
     except TypeError as error:
         raise ExpressionError(f"{describe(key)} is no key of a map") from error
-    if isinstance(key, str) and key in _MAP:
-        return _without_arguments(value, key)
     if not isinstance(key, str) and value:
         raise UnknownAttribute(key, (), "the map")
     raise UnknownAttribute(key, value, "the map")

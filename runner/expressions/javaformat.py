@@ -189,7 +189,7 @@ def _real(
     digits_of: Callable[[Decimal, int], str],
 ) -> str:
     if value is None:
-        return _padded(specifier, "null")
+        return _padded(specifier, "null"[: specifier.precision])
     if not isinstance(value, float | Decimal):
         raise specifier.wrong(f"it needs a decimal number, not {describe(value)}")
     if isinstance(value, float) and not math.isfinite(value):

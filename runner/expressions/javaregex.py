@@ -96,7 +96,7 @@ def _split_by_pattern(text: str, pattern: str, limit: int, timeout: timedelta) -
     for match in _matches(pattern, text, timeout):
         if 0 < limit <= len(parts) + 1:
             break
-        if match.end() == 0 or (match.start() == match.end() == len(text)):
+        if match.end() == 0:
             continue
         parts.append(text[begin : match.start()])
         begin = match.end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable
 from decimal import Context as DecimalContext
 from decimal import Decimal, DecimalException
@@ -15,7 +16,9 @@ from .printing import MAX_DEPTH, float32, text_form
 from .values import BigInteger, Float32, Long, describe, is_integer, is_list, is_map, is_number, wrap64
 
 DECIMAL128 = DecimalContext(prec=34)
-_MAX_EXPONENT = 10_000
+_LONG = re.compile(r"[+-]?\d{1,30}")
+_DOUBLE = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[fFdD]?")
+_BLANKS = "".join(map(chr, range(0x21)))
 
 
 # ---- arithmetic
@@ -70,8 +73,9 @@ def negate(value: Any) -> Any:
 
 def identity(value: Any) -> Any:
     """The number itself."""
-    if is_number(value):
-        return value
+    number = _as_number(value)
+    if is_number(number):
+        return number
     raise ExpressionError(f"+ needs a number, not {describe(value)}")
 
 
@@ -95,14 +99,18 @@ def _as_number(value: Any) -> Any:
 
 
 def _number_in(text: str) -> Any:
-    if not text or not text.isascii() or text.strip() != text or "_" in text:
+    """What `Long.parseLong` reads, or with a point or exponent `Double.parseDouble`."""
+    if "." in text or "e" in text or "E" in text:
+        match = _DOUBLE.fullmatch(text.strip(_BLANKS))
+        if match is None:
+            raise ValueError(text)
+        return float(match.group(1))
+    if not _LONG.fullmatch(text):
         raise ValueError(text)
-    digits = text[1:] if text[0] in "+-" else text
-    if digits.isdigit():
-        return wrap64(int(text)) if len(text) <= 19 else float(text)
-    if not digits[0].isdigit() and digits[0] != ".":
-        raise ValueError(text)
-    return float(text)
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise OverflowError(text)
+    return Long(number)
 
 
 def _arithmetic(symbol: str, left: Any, right: Any) -> Any:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from .errors import ExpressionError
+from .jsontext import InvalidJson, is_blank, read_first
 from .registry import TESTS
 from .values import describe, is_integer, is_list, is_map
 
@@ -61,11 +61,11 @@ def json_(value: Any) -> bool:
     """Whether a string is valid JSON; the empty string counts."""
     if not isinstance(value, str):
         raise ExpressionError(f"json tests strings, not {describe(value)}")
-    if not value:
+    if is_blank(value):
         return True
     try:
-        json.loads(value)
-    except (ValueError, RecursionError):
+        read_first(value)
+    except InvalidJson:
         return False
     return True
 

@@ -31,6 +31,8 @@ def printed(value: Any, budget: Budget) -> str:
         return integer_text(value)
     if is_list(value) or is_map(value):
         return json_text(value, budget)
+    if kind is Entry:
+        return text_form(value, budget)
     return scalar_text(value, null="")
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
-from json import JSONDecoder
 from typing import TYPE_CHECKING, Any
 
 from .budget import Budget
@@ -15,6 +14,7 @@ from .compiler import Program, Text, compile_template, join
 from .context import Context
 from .errors import ExpressionError, LimitExceeded, UnknownAttribute
 from .frame import Frame
+from .jsontext import InvalidJson, read_first
 from .parser import parse
 from .printing import MAX_DEPTH, float32_text, scalar_text
 from .tokens import Source
@@ -28,8 +28,6 @@ _RAW = re.compile(r"\{%-*\s*raw\s*-*%\}(.*?)\{%-*\s*endraw\s*-*%\}")
 _MARKER = "\ufdd0%034d\ufdd1"
 _MARKED = re.compile("\ufdd0([0-9]{34})\ufdd1")
 _UNCHECKED = 10_000
-_JSON = JSONDecoder()
-_JSON_SPACE = " \t\n\r"
 
 
 def is_template(text: str) -> bool:
@@ -217,10 +215,9 @@ def typed_value(out: list[Any], frame: Frame) -> Any:
     if all(isinstance(item, str | bool) or is_number(item) for item in written):
         return text
     try:
-        value, _ = _JSON.raw_decode(text.lstrip(_JSON_SPACE))
-    except (ValueError, RecursionError):
+        return read_first(text)
+    except InvalidJson:
         return text
-    return value
 
 
 def plain(value: Any, budget: Budget, depth: int = 0) -> Any:

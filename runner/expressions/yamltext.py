@@ -172,7 +172,8 @@ class _Writer:
         elif is_list(value) and value:
             self.list(value, 1, 0)
         else:
-            self.parts.append(f"{self.scalar(value, 0)}\n")
+            start = "--- " if value == "" else ""  # the emitter's way with an empty document
+            self.parts.append(f"{start}{self.scalar(value, 0)}\n")
 
     def map(self, items: Mapping[Any, Any], column: int, depth: int) -> None:
         self.visit(depth, len(items))

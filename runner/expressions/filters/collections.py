@@ -9,7 +9,7 @@ from ..frame import Frame
 from ..operators import code_units, equal, is_number
 from ..printing import text_form
 from ..registry import FILTERS
-from ..values import class_name, describe, is_integer, is_list, is_map
+from ..values import LiteralMap, class_name, describe, is_integer, is_list, is_map
 
 filter_ = FILTERS.register
 
@@ -108,7 +108,7 @@ def merge(frame: Frame, value: Any, items: Any) -> Any:
             raise ExpressionError(f"merge needs lists or maps, not {describe(side)}")
     frame.budget.allow_elements(len(value) + len(items))
     if is_map(value):
-        return {**value, **(items if is_map(items) else {item: item for item in items})}
+        return LiteralMap({**value, **(items if is_map(items) else {i: i for i in items})})
     if is_map(items):
         return [*value, *({"key": key, "value": item} for key, item in items.items())]
     return [*value, *items]
@@ -218,9 +218,7 @@ def _sorted(frame: Frame, value: Any, name: str) -> list[Any]:
     if all(is_number(item) or isinstance(item, bool) for item in items):
         if len({_kind(item) for item in items}) == 1:
             return sorted(items)
-    if len(items) == 1 and not (is_list(items[0]) or is_map(items[0]) or items[0] is None):
-        return items
-    if not items:
+    if len(items) <= 1:
         return items
     kinds = sorted({describe(item) for item in items})
     raise ExpressionError(f"{name} cannot order {' and '.join(kinds)}")

@@ -272,7 +272,7 @@ def _indentation(
 ) -> tuple[str, str, str]:
     text = text_form(value, frame.budget)
     count = _integer(amount, name, "amount")
-    if count < 0:
+    if count < 0 and text:
         raise ExpressionError(f"the amount of {name} cannot be negative")
     unit = text_form(prefix, frame.budget)
     found = _LINE_BREAKS.search(text)
@@ -282,9 +282,9 @@ def _indentation(
 
 
 @filter_("nl2br", ("{{ 'a\nb' | nl2br }}", "a<br />b"))
-def nl2br(frame: Frame, value: Any) -> str:
+def nl2br(value: Any) -> str:
     """`<br />` for each line break."""
-    return _LINE_BREAKS.sub("<br />", text_form(value, frame.budget))
+    return _LINE_BREAKS.sub("<br />", _string(value, "nl2br"))
 
 
 @filter_("format(values…)", ("{{ '%s: %05.2f' | format('x', 3.14159) }}", "x: 03.14"))

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ..errors import ExpressionError
 from ..frame import Frame
+from ..jsontext import InvalidJson, read_first
 from ..registry import FUNCTIONS
 from ..values import describe
 
 function = FUNCTIONS.register
-_DECODER = json.JSONDecoder(
-    parse_constant=lambda name: _refuse(name),
-    strict=True,
-)
-_SPACE = " \t\n\r"
-
-
-def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
 
 
 @function("fromJson(json*?)", ("{{ fromJson('{\"a\": [1, 2]}').a[1] }}", "2"))
@@ -43,10 +34,9 @@ def parse_json(text: str, frame: Frame) -> Any:
     """
     frame.budget.spend(len(text) // 1000)
     try:
-        value, _ = _DECODER.raw_decode(text.lstrip(_SPACE))
-    except (ValueError, RecursionError) as error:
-        raise ExpressionError(f"this is no JSON: {error or 'nested too deeply'}") from error
-    return value
+        return read_first(text)
+    except InvalidJson as error:
+        raise ExpressionError(f"this is no JSON: {error}") from error
 
 
 @function("fromIon(ion*?, allRows=false)", ("{{ fromIon('{a: 1, b: [x]}').b }}", '["x"]'))

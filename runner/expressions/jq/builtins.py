@@ -16,7 +16,7 @@ from ..errors import ExpressionError
 from . import data
 from .data import JqError, describe, is_true, type_name
 from .paths import delete_paths, get_path, set_path
-from .program import Closure, Environment, Function, Pair, Path, clock_of, compile_ast, get, invalid_path
+from .program import Closure, Environment, Function, Pair, Path, clock_of, compile_ast, get, invalid_path, iterate
 from .syntax import parse_program
 
 Builtin = Callable[[Environment, Path, Any, list[Closure]], Iterator[Pair]]
@@ -89,9 +89,14 @@ def _error(value: Any, budget: Budget) -> Any:
     raise JqError(value)
 
 
-@_value("error/1")
-def _error_with(value: Any, message: Any, budget: Budget) -> Any:
-    raise JqError(message)
+@_closures("error/1")
+def _error_with(
+    env: Environment, path: Path, value: Any, arguments: list[Closure]
+) -> Iterator[Pair]:
+    for message in arguments[0].values(value):
+        if message is not None:  # an error of null is none, as in jackson-jq
+            raise JqError(message)
+    yield from ()
 
 
 @_closures("select/1")
@@ -103,14 +108,24 @@ def _select(env: Environment, path: Path, value: Any, arguments: list[Closure]) 
 
 @_closures("recurse/0")
 def _recurse(env: Environment, path: Path, value: Any, arguments: list[Closure]) -> Iterator[Pair]:
+    yield from _descend(env, path, value, skips_null=True)
+
+
+@_closures("../0")
+def _everything(
+    env: Environment, path: Path, value: Any, arguments: list[Closure]
+) -> Iterator[Pair]:
+    yield from _descend(env, path, value, skips_null=False)
+
+
+def _descend(env: Environment, path: Path, value: Any, *, skips_null: bool) -> Iterator[Pair]:
+    """The value and all below it; `recurse` passes over null, `..` does not."""
     env.budget.spend()
     yield path, value
-    if isinstance(value, list):
-        for position, item in enumerate(value):
-            yield from _recurse(env, None if path is None else (*path, position), item, arguments)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _recurse(env, None if path is None else (*path, key), item, arguments)
+    if isinstance(value, list | dict):
+        for below, item in iterate(path, value):
+            if item is not None or not skips_null:
+                yield from _descend(env, below, item, skips_null=skips_null)
 
 
 @_closures("recurse/1")
@@ -124,6 +139,8 @@ def _recurse_by(
             pending.pop()
             continue
         env.budget.spend(3)
+        if pair[1] is None and len(pending) > 1:
+            continue
         yield pair
         pending.append(arguments[0](*pair))
 
@@ -132,6 +149,8 @@ def _recurse_by(
 def _limit(env: Environment, path: Path, value: Any, arguments: list[Closure]) -> Iterator[Pair]:
     for count in arguments[0].values(value):
         _check(isinstance(count, int | float), "limit needs a number")
+        if count < 0:
+            yield from arguments[1](path, value)
         if count <= 0:
             continue
         for position, pair in enumerate(arguments[1](path, value), 1):
@@ -275,12 +294,12 @@ def _utf8bytelength(value: Any, budget: Budget) -> int:
 
 @_value("tostring/0")
 def _tostring(value: Any, budget: Budget) -> str:
-    return data.to_text(value, budget)
+    return data.to_text(data.normal(value), budget)
 
 
 @_value("tojson/0")
 def _tojson(value: Any, budget: Budget) -> str:
-    return data.write_json(value, budget)
+    return data.write_json(data.normal(value), budget)
 
 
 @_value("fromjson/0")
@@ -317,6 +336,8 @@ def _has(value: Any, key: Any, budget: Budget) -> bool:
 
 @_value("contains/1")
 def _contains(value: Any, part: Any, budget: Budget) -> bool:
+    if type_name(value) != type_name(part):
+        raise JqError(f"{describe(value)} and {describe(part)} cannot have their containment checked")
     return _is_part(value, part, budget)
 
 
@@ -328,9 +349,7 @@ def _is_part(value: Any, part: Any, budget: Budget) -> bool:
         return all(any(_is_part(mine, item, budget) for mine in value) for item in part)
     if isinstance(value, str) and isinstance(part, str):
         return part in value
-    if type_name(value) != type_name(part):
-        raise JqError(f"{describe(value)} and {describe(part)} cannot have their containment checked")
-    return data.equal(value, part, budget)
+    return type_name(value) == type_name(part) and data.equal(value, part, budget)
 
 
 @_value("keys/0")
@@ -373,9 +392,7 @@ def _sort(value: Any, budget: Budget) -> list[Any]:
 
 @_value("reverse/0")
 def _reverse(value: Any, budget: Budget) -> Any:
-    if isinstance(value, str) or value is None:
-        return (value or [])[::-1]
-    return _list(value, "reversed")[::-1]
+    return [] if value is None else _list(value, "reversed")[::-1]
 
 
 @_value("min/0")
@@ -484,10 +501,11 @@ def _transpose(value: Any, budget: Budget) -> list[Any]:
 
 @_value("to_entries/0")
 def _to_entries(value: Any, budget: Budget) -> list[Any]:
-    if not isinstance(value, dict):
+    if not isinstance(value, dict | list):
         raise JqError(f"{describe(value)} has no keys")
     budget.spend(len(value))
-    return [{"key": key, "value": item} for key, item in value.items()]
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    return [{"key": key, "value": item} for key, item in pairs]
 
 
 _KEY_NAMES = ("key", "k", "name", "Name", "Key", "K")
@@ -787,19 +805,17 @@ def _substitute(everywhere: bool) -> Builtin:
 def _replaced(
     env: Environment, value: str, matches: list[Any], replacement: Closure
 ) -> Iterator[str]:
-    pieces: list[str] = []
-    begin = 0
-    for match in matches:
-        new = next(replacement.values(dict(match.groupdict())), None)
-        if new is None:
-            return
-        text = _string(new, "cannot be added to a string")
-        pieces += (value[begin : match.start()], text)
-        env.budget.allow_text(sum(map(len, pieces[-2:])) + len(pieces))
-        begin = match.end()
-    pieces.append(value[begin:])
-    env.budget.allow_text(sum(map(len, pieces)))
-    yield "".join(pieces)
+    choices = [list(replacement.values(dict(match.groupdict()))) for match in matches]
+    for chosen in product(*choices):
+        pieces: list[str] = []
+        begin = 0
+        for match, new in zip(matches, chosen, strict=True):
+            env.budget.spend()
+            pieces += (value[begin : match.start()], _string(new, "cannot be added to a string"))
+            begin = match.end()
+        pieces.append(value[begin:])
+        env.budget.allow_text(sum(map(len, pieces)))
+        yield "".join(pieces)
 
 
 for _arity in (2, 3):
@@ -808,6 +824,9 @@ for _arity in (2, 3):
 
 
 # ---- numbers
+
+
+_SMALLEST_NORMAL = 2.2250738585072014e-308
 
 
 def _number(value: Any) -> Any:
@@ -820,7 +839,8 @@ def _mathematics(name: str, function: Callable[..., Any], arity: int = 0) -> Non
     def code(value: Any, *rest: Any) -> Any:
         arguments = rest[:-1] if arity else (value,)
         try:
-            return data.normal(float(function(*map(_number, arguments))))
+            result = float(function(*map(_number, arguments)))
+            return data.normal(result) if arity else result
         except (ValueError, ZeroDivisionError):
             return math.nan
         except OverflowError:
@@ -859,7 +879,9 @@ for _name, _function in {
     "sinh": math.sinh,
     "cosh": math.cosh,
     "tanh": math.tanh,
-    "cbrt": lambda n: math.copysign(abs(n) ** (1 / 3), n),
+    "cbrt": math.cbrt,
+    "expm1": math.expm1,
+    "log1p": math.log1p,
 }.items():
     _mathematics(_name, _function)
 _mathematics("pow", lambda base, exponent: math.pow(base, exponent), 2)
@@ -879,17 +901,18 @@ def _infinite(value: Any, budget: Budget) -> float:
 
 @_value("isnan/0")
 def _isnan(value: Any, budget: Budget) -> bool:
-    return bool(_number(value) != value)
+    return isinstance(value, float) and value != value
 
 
 @_value("isinfinite/0")
 def _isinfinite(value: Any, budget: Budget) -> bool:
-    return math.isinf(_number(value))
+    return isinstance(value, float) and math.isinf(value)
 
 
 @_value("isnormal/0")
 def _isnormal(value: Any, budget: Budget) -> bool:
-    return math.isfinite(_number(value)) and abs(value) >= 2.2250738585072014e-308
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and abs(value) >= _SMALLEST_NORMAL
 
 
 # ---- formats
@@ -950,7 +973,7 @@ def _tsv(value: Any, budget: Budget) -> str:
 
 
 def _html(value: Any, budget: Budget) -> str:
-    return html.escape(data.to_text(value, budget)).replace("&#x27;", "&#39;")
+    return html.escape(data.to_text(value, budget)).replace("&#x27;", "&apos;")
 
 
 def _uri(value: Any, budget: Budget) -> str:
@@ -1012,17 +1035,16 @@ def any: any(.);
 def all(f): isempty(first(.[] | f | select(. | not)));
 def all(g; f): isempty(first(g | f | select(. | not)));
 def all: all(.);
-def paths: path(..) | select(length > 0);
-def paths(f): path(.. | select(f)) | select(length > 0);
+def paths: path(recurse) | select(length > 0);
+def paths(f): path(recurse | select(f)) | select(length > 0);
 def leaf_paths: paths(scalars);
 def with_entries(f): to_entries | map(f) | from_entries;
 def walk(f): . as $in | if type == "object" then reduce keys_unsorted[] as $k ({}; . + {($k): ($in[$k] | walk(f))}) | f elif type == "array" then map(walk(f)) | f else f end;
 def combinations: if length == 0 then [] else .[0][] as $x | (.[1:] | combinations) as $w | [$x] + $w end;
 def combinations(n): . as $dot | [range(n)] | map($dot) | combinations;
 def ascii: [.] | implode;
-def finites: select(isinfinite or isnan | not);
+def finites: numbers | select(isinfinite or isnan | not);
 def normals: select(isnormal);
-def isvalid(f): try (f | true) catch false;
 def tostream: path(def r: (.[]?|r), .; r) as $p | getpath($p) | reduce path(.[]?) as $q ([$p, .]; [$p + $q]);
 def fromstream(f): {x: null, e: false} as $init | foreach f as $i ($init; if .e then $init else . end | if $i | length == 2 then setpath(["e"]; $i[0] | length == 0) | setpath(["x"] + $i[0]; $i[1]) else setpath(["e"]; $i[0] | length == 1) end; if .e then .x else empty end);
 def IN(s): any(s == .; .);

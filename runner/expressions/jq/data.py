@@ -11,7 +11,7 @@ from typing import Any
 from ..budget import Budget
 from ..errors import ExpressionError, LimitExceeded
 from ..printing import MAX_DEPTH, double_text, json_text, scalar_text
-from ..values import Entry, is_list, is_map
+from ..values import Entry, is_list, is_map, wrap64
 
 
 class JqError(ExpressionError):
@@ -197,9 +197,7 @@ def _numbers(operator: str, left: Any, right: Any) -> Any:
 
 
 def _bounded(number: Any) -> Any:
-    if isinstance(number, int) and abs(number) >= 2**63:
-        return normal(float(number))
-    return normal(number)
+    return int(wrap64(number)) if isinstance(number, int) else normal(number)
 
 
 def _remainder(left: Any, right: Any) -> Any:

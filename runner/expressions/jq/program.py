@@ -6,7 +6,6 @@ evaluated (`path(f)`, `f |= g`, `del(f)`), and None otherwise.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import lru_cache
@@ -14,6 +13,7 @@ from typing import Any
 
 from ..budget import Budget
 from ..errors import ExpressionError
+from ..jsontext import InvalidJson, is_blank, read_first
 from . import data
 from .data import JqError, describe, is_true, type_name
 from .syntax import Ast, parse_program
@@ -61,11 +61,12 @@ def compiled(program: str) -> Run:
 
 
 def _parsed(text: str) -> Any:
+    if is_blank(text):
+        return None
     try:
-        value, end = json.JSONDecoder().raw_decode(text.strip(" \t\r\n"))
-    except (ValueError, RecursionError) as error:
+        return read_first(text)
+    except InvalidJson as error:
         raise ExpressionError(f"jq: the input is no JSON: {error}") from error
-    return value
 
 
 class Break(Exception):  # noqa: N818 - not an error, control flow
@@ -350,13 +351,10 @@ def _alternative(left: Ast, right: Ast) -> Run:
 
     def run(env: Environment, path: Path, value: Any) -> Iterator[Pair]:
         found = False
-        try:
-            for pair in first(env, path, value):
-                if is_true(pair[1]):
-                    found = True
-                    yield pair
-        except JqError:
-            pass
+        for pair in first(env, path, value):
+            if is_true(pair[1]):
+                found = True
+                yield pair
         if not found:
             yield from second(env, path, value)
 
@@ -701,7 +699,7 @@ def _call(name: str, arguments: tuple[Ast, ...]) -> Run:
         if scope is None:
             builtin = builtins.find(key)
             if builtin is None:
-                raise ExpressionError(f"jq: {key} is not defined")
+                raise JqError(f"{key} is not defined")
             yield from builtin(env, path, value, [Closure(run, env) for run in runs])
         elif isinstance(scope.value, Closure):
             yield from scope.value(path, value)

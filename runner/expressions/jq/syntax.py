@@ -29,6 +29,7 @@ _ASSIGNMENTS = ("=", "|=", "+=", "-=", "*=", "/=", "%=", "//=")
 _KEYWORDS = frozenset(
     "def if then elif else end as reduce foreach try catch label import include and or not".split()
 ) - {"not"}
+_CONSTANTS = {"null": None, "true": True, "false": False}
 MAX_NESTING = 100
 MAX_PROGRAM = 50_000
 
@@ -359,7 +360,7 @@ class _Parser:
                 return ("index", ("identity",), self.text_of("string"))
             return ("identity",)
         if operator == "..":
-            return ("call", "recurse", ())
+            return ("call", "..", ())
         if operator == "(":
             inner = self.pipe()
             self.expect(")")
@@ -392,6 +393,8 @@ class _Parser:
         if name in _KEYWORDS:
             raise self.wrong("expected a term")
         self.index += 1
+        if name in _CONSTANTS and not self.is_at("("):
+            return ("literal", _CONSTANTS[name])
         if name == "break":
             return ("break", self.take("variable"))
         arguments: list[Ast] = []
@@ -532,5 +535,6 @@ class _Parser:
 
 
 def _number(text: str) -> Any:
-    value = float(text)
-    return int(value) if value.is_integer() and abs(value) < 2**63 else value
+    if text.isdigit() and len(text) < 20 and int(text) < 2**63:
+        return int(text)
+    return float(text)
