@@ -44,7 +44,7 @@ def checked_url(url: str, *, allow_local: bool = False) -> str:
 
 def is_local(url: str) -> bool:
     """Say whether *url* is a path on this machine."""
-    return url.startswith(("/", "./", "../", "~", "file://")) or url in (".", "..")
+    return url.startswith(("/", "./", "../", "file://")) or url in (".", "..")
 
 
 def checked_ref(ref: str) -> str:

@@ -1,7 +1,7 @@
 """The duty of Git sync: every source is polled, none delays another.
 
-One process of many has the duty, by a lease row. It polls sources side by side in two pools: those
-that answered last time, and those that did not, so that dead servers wait for each other only.
+One process of many has the duty, by a lease row. It polls sources side by side; only polls that
+began a moment ago count against the bound, so that slow and dead servers keep nobody waiting.
 A push event sets `hurried_at`; the loop sees it within a fraction of a second.
 """
 
@@ -30,7 +30,10 @@ DUTY = "git"
 _LEASE_SECONDS = 15.0
 _RENEW_SECONDS = 5.0
 _TICK_SECONDS = 0.2
-_WELL, _SICK = 8, 8
+_RETRY_SECONDS = 1.0
+_FRESH = 8  # polls that began less than _FRESH_SECONDS ago
+_FRESH_SECONDS = 2.0
+_AT_ONCE = 64
 _TRIES = 3  # where another process was faster
 
 Load = Callable[[], Sequence[SourceSettings]]
@@ -42,10 +45,13 @@ class _State:
 
     source: SourceSettings
     due: float = 0.0
-    is_sick: bool = False
+    began: float = 0.0
     was_polled: bool = False
     hurried: datetime | None = None
     running: Future[Outcome] | None = None
+
+    def is_due(self, now: float) -> bool:
+        return self.running is None and self.due <= now
 
 
 class SyncDuty:
@@ -73,34 +79,45 @@ class SyncDuty:
     def run(self) -> None:
         """Do the duty, or wait for it, until `stop`."""
         self._read_settings()
-        pools = ThreadPoolExecutor(_WELL, "git-well"), ThreadPoolExecutor(_SICK, "git-sick")
+        pool = ThreadPoolExecutor(_AT_ONCE, "git")
         try:
-            while not self._stop.wait(_TICK_SECONDS):
-                self._guarded(pools)
+            while not self._stop.wait(self._guarded(pool)):
+                pass
         finally:
-            for pool in pools:
-                pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=True, cancel_futures=True)
             self._release()
 
-    def _guarded(self, pools: tuple[ThreadPoolExecutor, ThreadPoolExecutor]) -> None:
+    def _guarded(self, pool: ThreadPoolExecutor) -> float:
         """One turn; what goes wrong in it (the database is away …) is told, and tried again."""
         try:
-            self._turn(pools)
+            return self._turn(pool)
         except Exception:
             log.exception("Git sync stumbled", action="git_sync_failed")
-            self._stop.wait(1.0)
+            return _RETRY_SECONDS
 
-    def _turn(self, pools: tuple[ThreadPoolExecutor, ThreadPoolExecutor]) -> None:
+    def _turn(self, pool: ThreadPoolExecutor) -> float:
+        """Start what is due; returns after how many seconds to look again."""
         if self._reload.is_set():
             self._reload.clear()
             self._read_settings()
         if not self._on_duty():
-            return
+            return _RETRY_SECONDS
         self._see_hurries()
         for state in self._states.values():
             self._collect(state)
-            if state.running is None and state.due <= time.monotonic():
-                self._start(state, pools[1] if state.is_sick else pools[0])
+        waiting = [state for state in self._states.values() if state.is_due(time.monotonic())]
+        for state in sorted(waiting, key=lambda state: state.due):
+            if not self._has_room():
+                return _TICK_SECONDS / 10
+            self._start(state, pool)
+        return _TICK_SECONDS
+
+    def _has_room(self) -> bool:
+        """Say whether another poll may begin; those that take long do not count."""
+        now = time.monotonic()
+        running = [state.began for state in self._states.values() if state.running is not None]
+        fresh = [began for began in running if now - began < _FRESH_SECONDS]
+        return len(fresh) < _FRESH and len(running) < _AT_ONCE
 
     # ── the lease ────────────────────────────────────────────────────────────────────────────────
 
@@ -114,8 +131,6 @@ class SyncDuty:
             log.info("Git sync is ours", action="duty_taken", duty=DUTY)
             retire(self._world, self._sources)
         self._has_duty, self._renewed = taken, now
-        if not taken:
-            self._stop.wait(1.0)
         return taken
 
     def _release(self) -> None:
@@ -147,7 +162,7 @@ class SyncDuty:
 
     def _see_hurries(self) -> None:
         with self._world.store.read() as tx:
-            hurried = {row.name: row.hurried_at for row in tx.sources.list() if row.hurried_at}
+            hurried = tx.sources.hurried()
         for name, moment in hurried.items():
             state = self._states.get(name)
             if state is not None and state.hurried != moment:
@@ -158,7 +173,8 @@ class SyncDuty:
     # ── polls ────────────────────────────────────────────────────────────────────────────────────
 
     def _start(self, state: _State, pool: ThreadPoolExecutor) -> None:
-        state.due = time.monotonic() + jittered(state.source.poll.total_seconds())
+        state.began = time.monotonic()
+        state.due = state.began + jittered(state.source.poll.total_seconds())
         owners = frozenset(f"git:{name}" for name in self._states)
         poll = Poll(state.source, self._world, owners, recheck=not state.was_polled)
         state.running = pool.submit(poll_safely, poll)
@@ -166,10 +182,10 @@ class SyncDuty:
     def _collect(self, state: _State) -> None:
         if state.running is None or not state.running.done():
             return
-        outcome, state.running = state.running.result(), None
+        future, state.running = state.running, None
+        outcome = future.result()
         state.was_polled = True
         was_hurried = state.due == 0.0
-        state.is_sick = not outcome.is_well
         wait = (
             backoff(state.source.poll, outcome.failures) if outcome.failures else state.source.poll
         )
@@ -271,5 +287,5 @@ def sync_once(
     polls = [Poll(source, world, owners, dry_run=dry_run) for source in wanted]
     if not polls:
         return []
-    with ThreadPoolExecutor(min(len(polls), _WELL + _SICK), "git-once") as pool:
+    with ThreadPoolExecutor(min(len(polls), _AT_ONCE), "git-once") as pool:
         return list(pool.map(poll_safely, polls))

@@ -392,8 +392,7 @@ class Executions(Protocol):
     def oldest_queued(self, namespace: str, flow_id: str) -> str | None: ...
     def unfinished(self, *, limit: int, older_than: datetime | None = None) -> Sequence[str]: ...
     def upstream(self, execution_id: str) -> tuple[str | None, str | None]:
-        """What waits for it or started it: upstream execution, and the waiting Subflow's task run.
-        """
+        """What started it or waits for it: an execution, and the waiting Subflow's task run."""
 
     def take_slot(self, execution_id: str) -> bool:
         """Note that it holds a concurrency slot of its flow; False: it did already."""
@@ -833,7 +832,6 @@ class Store(Protocol):
     def begin(self) -> AbstractContextManager[Tx]: ...
     def read(self) -> AbstractContextManager[Tx]: ...
     def fork_reset(self) -> None:
-        """Forget all connections without closing them: for a child after a fork (done by itself).
-        """
+        """Forget all connections without closing them; a forked child does it by itself."""
 
     def close(self) -> None: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from runner.clock import to_micros
+from runner.clock import from_micros, to_micros
 from runner.errors import NotFound
 from runner.store.base import CommitRow, Page, ProblemRow, SourceRow, SyncRun
 from runner.store.sql import (
@@ -50,6 +50,16 @@ class Sources:
         sql = f"SELECT {_SOURCE.columns} FROM sources ORDER BY name"
         return _SOURCE.values(self._sql.execute(sql).fetchall())
 
+    def head(self, name: str) -> str | None:
+        """Return the commit of a source that was applied last, if there is one."""
+        row = self._sql.execute("SELECT head FROM sources WHERE name = ?", (name,)).fetchone()
+        return None if row is None else row[0]
+
+    def hurried(self) -> Mapping[str, datetime]:
+        """Return when a push event last asked for a poll, by source; the others are absent."""
+        sql = "SELECT name, hurried_at FROM sources WHERE hurried_at IS NOT NULL"
+        return {name: from_micros(at) for name, at in self._sql.execute(sql).fetchall()}
+
     def save(self, row: SourceRow) -> bool:
         """Write it if nobody did since it was read; the stored version grows by one."""
         values = _SOURCE.row(row)
@@ -83,8 +93,10 @@ class SyncRuns:
         """Return a page, newest first."""
         behind = "" if cursor is None else " AND id < ?"
         values = [source] if cursor is None else [source, *key_of(cursor, int)]
-        sql = f"SELECT {_RUN.columns} FROM sync_runs WHERE source = ?{behind} ORDER BY id DESC LIMIT ?"
-        rows = _RUN.values(self._sql.execute(sql, [*values, limit + 1]).fetchall())
+        sql = f"SELECT {_RUN.columns} FROM sync_runs WHERE source = ?{behind}"
+        rows = _RUN.values(
+            self._sql.execute(f"{sql} ORDER BY id DESC LIMIT ?", [*values, limit + 1]).fetchall()
+        )
         return Page(rows[:limit], cursor_of(rows[limit - 1].id) if len(rows) > limit else None)
 
 

@@ -198,7 +198,7 @@ def test_a_server_that_never_answers_ends_at_the_time_limit_and_leaves_no_proces
 
 
 def test_slow_empty_and_dead_repositories_delay_no_other_one(bench, silent_server):
-    for number in range(3):
+    for number in range(12):
         bench.add(f"silent{number}", silent_server, timeout="30s")
         bench.add(f"dead{number}", f"http://127.0.0.1:{free_port()}/a.git")
     bench.repository("empty")
