@@ -67,9 +67,9 @@ TABLE: tuple[tuple[type[HeadraceError], int, str], ...] = (
 
 def install(app: Flask) -> None:
     """Answer errors of an application."""
-    app.register_error_handler(HeadraceError, _ours)
-    app.register_error_handler(HTTPException, _of_http)
-    app.register_error_handler(Exception, _unexpected)
+    app.register_error_handler(HeadraceError, answer)
+    app.register_error_handler(HTTPException, answer_http)
+    app.register_error_handler(Exception, answer_unexpected)
 
 
 def status_of(error: HeadraceError) -> tuple[int, str]:
@@ -96,7 +96,8 @@ def body_of(error: HeadraceError) -> dict[str, Any]:
     return found
 
 
-def _ours(error: HeadraceError) -> Response:
+def answer(error: HeadraceError) -> Response:
+    """Return the answer that tells one of our errors."""
     status, _ = status_of(error)
     if status == 500:
         log.error("a request failed", action="request_failed", path=request.path, exc_info=error)
@@ -108,7 +109,8 @@ def _ours(error: HeadraceError) -> Response:
     return response
 
 
-def _of_http(error: HTTPException) -> Response:
+def answer_http(error: HTTPException) -> Response:
+    """Return the answer that tells an error of HTTP itself."""
     status = error.code or 500
     detail = error.description or ""
     reason = _phrase(status)
@@ -121,7 +123,8 @@ def _of_http(error: HTTPException) -> Response:
     return response
 
 
-def _unexpected(error: Exception) -> Response:
+def answer_unexpected(error: Exception) -> Response:
+    """Return the answer that tells as little as it may; the log has the rest."""
     log.error("a request failed", action="request_failed", path=request.path, exc_info=error)
     reason = "Internal server error"
     return json_response(_body(500, reason, "see the server's log"), 500)

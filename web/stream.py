@@ -168,6 +168,19 @@ class Streams:
                     yield Frame("end")
                     return
 
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Count one more open stream, that of a page. Raises TooBusy."""
+        with self._condition:
+            if self._open >= self._most:
+                raise TooBusy("too many streams and waiting requests are open; try again")
+            self._open += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._open -= 1
+
     # ── following
 
     @contextmanager
