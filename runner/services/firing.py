@@ -166,8 +166,7 @@ def head_of(tx: Tx, row: FlowRow) -> str | None:
     name = source_of(row)
     if name is None:
         return None
-    source = tx.sources.find(name)
-    return (source.head if source else None) or row.commit
+    return tx.sources.head(name) or row.commit
 
 
 def _write(
