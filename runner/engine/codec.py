@@ -51,7 +51,7 @@ def event_to_json(event: Event) -> tuple[str, str]:
 
 
 def event_from_json(kind: str, data: str) -> Event:
-    """Return the event of a stored kind and text. Raises KeyError for a kind that does not exist."""
+    """Return the event of a stored kind and text. Raises KeyError for an unknown kind."""
     event: Event = _FORMS[kind].load(from_text(data))
     return event
 

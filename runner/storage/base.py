@@ -85,14 +85,12 @@ _LONGEST = 4_000
 
 
 def checked_path(path: str) -> str:
-    """Return a file's path as it is. Raises InputInvalid if it is not absolute, plain and storable.
-    """
+    """Return a file's path as it is. Raises InputInvalid if it is not absolute and plain."""
     return _checked(path, path[1:].split("/"))
 
 
 def checked_prefix(prefix: str) -> str:
-    """Return a folder's path, ending in ``/``, as it is. Raises InputInvalid like `checked_path`.
-    """
+    """Return a folder's path, ending in ``/``, as it is. Raises InputInvalid."""
     if prefix == "/":
         return prefix
     if not prefix.endswith("/"):

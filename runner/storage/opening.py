@@ -12,8 +12,8 @@ from runner.store.base import Store
 def open_storage(setting: str, home: Path, database: Store | None = None) -> Storage:
     """Return the storage that *setting* names.
 
-    ``""``: the folder `storage` in *home* · ``database``: chunks in *database* · ``s3://BUCKET/PREFIX`` ·
-    ``SCHEME://…`` of another file system of fsspec · else a folder's path, relative to *home*.
+    ``""`` is the folder `storage` in *home*, ``database`` chunks in *database*, ``s3://BUCKET/PREFIX``
+    a bucket, ``SCHEME://…`` another file system of fsspec; else it is a folder, relative to *home*.
 
     Raises:
         SettingsInvalid: it cannot be used here; the message says what to install or to set.
@@ -44,7 +44,9 @@ def _in_s3(place: str) -> Storage:
     try:
         from runner.storage.s3 import S3Storage
     except ModuleNotFoundError as exc:
-        raise SettingsInvalid("the storage s3://… needs boto3: pip install 'headrace[aws]'") from exc
+        raise SettingsInvalid(
+            "the storage s3://… needs boto3: pip install 'headrace[aws]'"
+        ) from exc
     bucket, _, prefix = place.partition("/")
     if not bucket:
         raise SettingsInvalid("the storage s3:// needs a bucket: s3://BUCKET/PREFIX")

@@ -1,4 +1,4 @@
-"""Storage in a bucket of S3 or what speaks like it (endpoint and credentials: boto3's own variables)."""
+"""Storage in a bucket of S3, or of what speaks like it. Boto3's own variables say where and who."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class S3Storage:
     def open(self, path: str) -> BinaryIO:
         """Fetch it into a temporary file, since it must be seekable. Raises NotFound."""
         key = self._key(checked_path(path))
-        file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)
+        file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the caller closes
         try:
             self._client.download_fileobj(self._bucket, key, file)
         except _FAILURES as exc:

@@ -1,4 +1,4 @@
-"""State in SQLite or PostgreSQL: `open_store`, `migrate`, `check_version`. See `runner.store.base`."""
+"""State in SQLite or PostgreSQL. The contract is in `runner.store.base`."""
 
 from __future__ import annotations
 

@@ -102,8 +102,8 @@ EXECUTION = (
 def execution_of(row: Sequence[Any]) -> Execution:
     """Return the execution of a row with the columns of `EXECUTION`."""
     (
-        execution_id, namespace, flow_id, revision, state, version, folded, sequence, history, labels,
-        inputs, variables, outputs, trigger, parent_id, original_id, attempt_number,
+        execution_id, namespace, flow_id, revision, state, version, folded, sequence, history,
+        labels, inputs, variables, outputs, trigger, parent_id, original_id, attempt_number,
         original_created_at, schedule_at, kind, source, commit, scope, deferred, fully_ended,
     ) = row  # fmt: skip
     return Execution(
@@ -248,8 +248,8 @@ def execution_row(
 
 NEW_EXECUTION_COLUMNS = (
     "id", "namespace", "flow_id", "revision", "state", "version", "folded", "sequence", "history",
-    "labels", "inputs", "variables", "outputs", "trigger", "trigger_id", "trigger_type", "upstream_id",
-    "upstream_task_run_id", "parent_id", "original_id", "attempt_number", "original_created_at",
-    "schedule_at", "kind", "source_name", "commit", "scope", "deferred", "fully_ended", "created_by",
-    "created_at", "started_at", "ended_at", "queued_at",
+    "labels", "inputs", "variables", "outputs", "trigger", "trigger_id", "trigger_type",
+    "upstream_id", "upstream_task_run_id", "parent_id", "original_id", "attempt_number",
+    "original_created_at", "schedule_at", "kind", "source_name", "commit", "scope", "deferred", "fully_ended",
+    "created_by", "created_at", "started_at", "ended_at", "queued_at",
 )  # fmt: skip

@@ -41,7 +41,8 @@ _ADD_LABEL = (
     "INSERT INTO execution_labels (execution_id, key, value, created_at) VALUES (?, ?, ?, ?)"
 )
 _PARTS = (
-    "execution_labels", "task_runs", "attempts", "events", "wakes", "timers", "announcements", "metrics",
+    "execution_labels", "task_runs", "attempts", "events", "wakes", "timers", "announcements",
+    "metrics",
 )  # fmt: skip
 T = TypeVar("T")
 _CORRELATION = "system.correlationId"

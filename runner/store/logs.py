@@ -21,22 +21,26 @@ _SELECT = f"SELECT {', '.join(_COLUMNS)}, id FROM log_lines WHERE"
 _LEVELS = tuple(Level)
 _RANKS = {level: rank for rank, level in enumerate(Level)}
 _MOST = 500
-_NEXT = (
-    "SELECT {} FROM log_lines l WHERE l.execution_id = ? AND (l.task_run_id, l.attempt) > "
-    "(p.task_run_id, p.attempt) ORDER BY l.task_run_id, l.attempt LIMIT 1"
-)
-_ATTEMPTS = f"""
-WITH RECURSIVE parts(task_run_id, attempt) AS (
-  SELECT * FROM (SELECT task_run_id, attempt FROM log_lines WHERE execution_id = ?
-                 ORDER BY task_run_id, attempt LIMIT 1) AS one
+_ATTEMPTS = """
+WITH RECURSIVE runs(task_run_id) AS (
+  SELECT min(task_run_id) FROM log_lines WHERE execution_id = ?
   UNION ALL
-  SELECT ({_NEXT.format("l.task_run_id")}), ({_NEXT.format("l.attempt")})
-  FROM parts p WHERE p.task_run_id IS NOT NULL
+  SELECT (SELECT min(l.task_run_id) FROM log_lines l
+          WHERE l.execution_id = ? AND l.task_run_id > r.task_run_id)
+  FROM runs r WHERE r.task_run_id IS NOT NULL
+), parts(task_run_id, attempt) AS (
+  SELECT r.task_run_id, (SELECT min(l.attempt) FROM log_lines l
+                         WHERE l.execution_id = ? AND l.task_run_id = r.task_run_id)
+  FROM runs r WHERE r.task_run_id IS NOT NULL
+  UNION ALL
+  SELECT p.task_run_id, (SELECT min(l.attempt) FROM log_lines l WHERE l.execution_id = ?
+                         AND l.task_run_id = p.task_run_id AND l.attempt > p.attempt)
+  FROM parts p WHERE p.attempt IS NOT NULL
 )
 SELECT p.task_run_id, p.attempt,
   (SELECT max(l.number) FROM log_lines l WHERE l.execution_id = ?
    AND l.task_run_id = p.task_run_id AND l.attempt = p.attempt)
-FROM parts p WHERE p.task_run_id IS NOT NULL
+FROM parts p WHERE p.attempt IS NOT NULL
 """
 _PAST = (
     f"{_SELECT} execution_id = ? AND task_run_id = ? AND attempt = ? AND number > ? "
@@ -77,7 +81,7 @@ class Logs:
     def tail(
         self, execution_id: str, after: Mapping[tuple[str, int], int], *, limit: int
     ) -> Sequence[LogLine]:
-        """Return lines past a cursor per (task run or '', attempt), by time; unknown ones from their start."""
+        """Return lines past a cursor per (task run or '', attempt), by time."""
         with self._database.reading() as sql:
             parts = [
                 _past(sql, execution_id, key, after.get(key, -1), limit)
@@ -97,7 +101,7 @@ class Logs:
 
 def _attempts(sql: Connection, execution_id: str) -> Mapping[tuple[str, int], int]:
     """Return the last number of each (task run, attempt) that has lines."""
-    rows = sql.execute(_ATTEMPTS, (execution_id,) * 4).fetchall()
+    rows = sql.execute(_ATTEMPTS, (execution_id,) * 5).fetchall()
     return {(run, attempt): last for run, attempt, last in rows}
 
 

@@ -25,7 +25,7 @@ _LOCK = 0x68656164  # "head": the key of the advisory lock
 
 
 def upgrade(url: str, log_url: str | None = None) -> None:
-    """Bring the tables to the newest version. Raises Unavailable if the database cannot be reached."""
+    """Bring the tables to the newest version. Raises Unavailable."""
     with connected(url, log_url) as connection:
         command.upgrade(_config(connection), "head")
         if connection.dialect.name == "sqlite":  # the file of logs may have been removed
@@ -35,7 +35,7 @@ def upgrade(url: str, log_url: str | None = None) -> None:
 
 @contextmanager
 def connected(url: str, log_url: str | None = None) -> Iterator[Connection]:
-    """Yield a connection that holds the lock of migrations; with SQLite, logs are attached as `logs`."""
+    """Yield a connection with the lock of migrations; SQLite's has the logs attached as `logs`."""
     block = _sqlite(url, log_url) if is_sqlite(url) else _postgresql(url)
     with block as connection:
         yield connection

@@ -19,7 +19,7 @@ Synchronous = Literal["NORMAL", "FULL"]
 def open_store(
     url: str, *, synchronous: Synchronous = "NORMAL", log_url: str | None = None
 ) -> Store:
-    """Return the store behind ``sqlite:///PATH`` or ``postgresql://…``; it connects when first used.
+    """Return the store of ``sqlite:///PATH`` or ``postgresql://…``; it connects when first used.
 
     With SQLite, logs are in `logs.db` beside it, or behind *log_url*; *synchronous* FULL survives
     power loss. Raises SettingsInvalid for another URL.
@@ -66,7 +66,7 @@ def migrate(url: str, *, log_url: str | None = None) -> None:
 
 
 def check_version(url: str) -> None:
-    """Raise DatabaseVersionWrong, naming `headrace db upgrade`, if the tables are of another version."""
+    """Raise DatabaseVersionWrong, naming `headrace db upgrade`, if the tables are not ours."""
     found = _stored_version(url)
     if found is None:
         raise DatabaseVersionWrong("the database has no tables yet")

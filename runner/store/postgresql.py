@@ -1,4 +1,4 @@
-"""PostgreSQL through psycopg: a pool, statements prepared by the server, READ COMMITTED for writing.
+"""PostgreSQL through psycopg: a pool, prepared statements, READ COMMITTED for writing.
 
 Connections are in autocommit mode and transactions begun by statement, so that the modes are ours.
 """

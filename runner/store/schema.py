@@ -1,6 +1,6 @@
 """All tables. Moments are microseconds since 1970 (BIGINT); structures are JSON texts (orjson).
 
-Logs live in tables of the same shape, with SQLite in a file of their own (`logs.db`, metadata `LOGS`).
+Logs have metadata of their own (`LOGS`), since SQLite keeps them in another file (`logs.db`).
 Every query that a page or the engine makes has an index here.
 """
 
@@ -28,7 +28,7 @@ STATE = MetaData()
 LOGS = MetaData()
 
 
-# Byte order everywhere: keyset pages and prefix ranges mean the same in Python and in both databases.
+# Byte order everywhere: pages and prefix ranges mean the same in Python and in both databases.
 _TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
 
@@ -120,7 +120,8 @@ _index_present("triggers_by_execution", triggers.c.execution_id)
 Index("triggers_by_type", triggers.c.type)
 
 # One row for everything that may start at most one execution: cron:NS/FLOW/TRIGGER/DATE,
-# flow:NS/FLOW/TRIGGER/EXECUTION/STATE-ENTRY, commit:SOURCE/REF/NS/FLOW/TRIGGER/SHA, backfill:…, request:PRINCIPAL/KEY
+# flow:NS/FLOW/TRIGGER/EXECUTION/STATE-ENTRY, commit:SOURCE/REF/NS/FLOW/TRIGGER/SHA,
+# backfill:…, request:PRINCIPAL/KEY
 firings = Table(
     "firings",
     STATE,
@@ -327,7 +328,7 @@ timers = Table(
 )
 Index("timers_due", timers.c.at)
 
-# What an execution's change of state still has to cause: flow triggers, parent, slot, trigger locks.
+# What a change of state still has to cause: flow triggers, parent, slot, trigger locks.
 announcements = Table(
     "announcements",
     STATE,

@@ -1,14 +1,16 @@
 """Finding executions among millions.
 
-A page must never walk through history, so each search is driven by one index that gives rows in order
-of time: of a label, of a few flows merged, of a few states merged, or of time itself; the other wishes
-only filter. Flows are found without history, too: by skipping from one (namespace, flow) to the next.
+A page must never walk through history, so each search is driven by one index that gives rows in
+order of time: of a label, of some flows merged, of some states merged, or of time itself; the other
+wishes only filter. What is rare drives; to know that, rows are counted to a small bound. Flows are
+found without history, too: by skipping from one (namespace, flow) to the next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from re import sub
 from typing import Any
 
 from runner.clock import to_micros
@@ -17,20 +19,24 @@ from runner.store.base import ExecutionFilter, Page
 from runner.store.codec import EXECUTION, execution_of
 from runner.store.sql import LIKE, Connection, after_prefix, cursor_of, key_of, like, marks
 
-_BRANCHES = 32  # more flows than this are not merged: then there is history enough to filter
-_RARE = 2_000  # fewer rows than this of a state are walked through
+_BRANCHES = 100  # more flows than this are not merged: then there is history enough to filter
+_LABELLED = "execution_labels l CROSS JOIN executions e"  # SQLite: in this order
+_RARE = 10_000  # fewer rows than this may be walked through
 _FLOWS = """
-WITH RECURSIVE pairs(namespace, flow_id) AS (
-  SELECT * FROM (SELECT namespace, flow_id FROM executions ORDER BY namespace, flow_id LIMIT 1) AS one
+WITH RECURSIVE names(namespace) AS (
+  SELECT min(namespace) FROM executions
   UNION ALL
-  SELECT
-    (SELECT e.namespace FROM executions e WHERE (e.namespace, e.flow_id) > (p.namespace, p.flow_id)
-     ORDER BY e.namespace, e.flow_id LIMIT 1),
-    (SELECT e.flow_id FROM executions e WHERE (e.namespace, e.flow_id) > (p.namespace, p.flow_id)
-     ORDER BY e.namespace, e.flow_id LIMIT 1)
-  FROM pairs p WHERE p.namespace IS NOT NULL
+  SELECT (SELECT min(e.namespace) FROM executions e WHERE e.namespace > n.namespace)
+  FROM names n WHERE n.namespace IS NOT NULL
+), pairs(namespace, flow_id) AS (
+  SELECT n.namespace, (SELECT min(e.flow_id) FROM executions e WHERE e.namespace = n.namespace)
+  FROM names n WHERE n.namespace IS NOT NULL
+  UNION ALL
+  SELECT p.namespace, (SELECT min(e.flow_id) FROM executions e
+                       WHERE e.namespace = p.namespace AND e.flow_id > p.flow_id)
+  FROM pairs p WHERE p.flow_id IS NOT NULL
 )
-SELECT namespace, flow_id FROM pairs WHERE namespace IS NOT NULL
+SELECT namespace, flow_id FROM pairs WHERE flow_id IS NOT NULL
 """
 
 
@@ -47,6 +53,11 @@ class _Where:
 
     def plus(self, condition: str, *values: Any) -> _Where:
         return _Where([*self.conditions, condition], [*self.values, *values])
+
+    def filtering(self) -> _Where:
+        """Return the same, written so that no index of these columns can serve it."""
+        pattern = r"e\.(namespace|flow_id|state)\b"
+        return _Where([sub(pattern, r"(e.\1 || '')", c) for c in self.conditions], self.values)
 
     @property
     def sql(self) -> str:
@@ -105,38 +116,50 @@ class ExecutionSearch:
         return [found[execution_id] for execution_id in ids if execution_id in found]
 
     def _branches(self, filter: ExecutionFilter, where: _Where) -> list[tuple[str, _Where]]:
-        """Return tables with conditions, one for each index range to merge; none: nothing matches."""
+        """Return tables with conditions, one for each index range to merge; none: no match."""
         _narrow(filter, where)
-        if filter.labels:
-            return [_by_label(filter, _states(filter, _names(filter, where)))]
         if filter.commit or filter.upstream_id or filter.original_id:
-            return [("executions e", _states(filter, _names(filter, where)))]
-        if (rare := self._rare_states(filter)) is not None:
             return [
-                ("executions e", _names(filter, where).plus("e.state = ?", state)) for state in rare
+                ("executions e", _labels(filter.labels, _states(filter, _names(filter, where))))
             ]
+        label, drives = self._rarest(filter)
+        if label is not None and drives != "states":
+            return [_by_label(label, filter, _states(filter, _names(filter, where)))]
+        if drives == "states" or (filter.states and not _names(filter, _Where()).conditions):
+            rest = _labels(filter.labels, _names(filter, where).filtering())
+            states = dict.fromkeys(filter.states)
+            return [("executions e", rest.plus("e.state = ?", state)) for state in states]
         if filter.namespaces or filter.flow_ids or filter.text:
             return self._by_flow(filter, where)
-        if filter.states:
-            return [
-                ("executions e", where.plus("e.state = ?", s)) for s in dict.fromkeys(filter.states)
-            ]
         return [("executions e", where)]
 
-    def _rare_states(self, filter: ExecutionFilter) -> Sequence[str] | None:
-        """Return the wanted states if few executions are in them."""
-        rare = tuple(dict.fromkeys(filter.states))
-        sql = "SELECT count(*) FROM (SELECT 1 FROM executions WHERE state = ? LIMIT ?) AS counted"
-        for state in rare:
-            if self._sql.execute(sql, (state, _RARE)).fetchone()[0] >= _RARE:
-                return None
-        return rare or None
+    def _rarest(self, filter: ExecutionFilter) -> tuple[tuple[str, str] | None, str]:
+        """Return the rarest wanted label, and whether labels, states or neither ('') are rare."""
+        counted = [(self._count_label(label), label) for label in filter.labels]
+        fewest, label = min(counted, default=(_RARE, None))
+        states = self._count_states(filter.states) if filter.states else _RARE
+        if states < min(fewest, _RARE):
+            return label, "states"
+        return label, "labels" if fewest < _RARE else ""
+
+    def _count_label(self, label: tuple[str, str]) -> int:
+        sql = "SELECT 1 FROM execution_labels WHERE key = ? AND value = ?"
+        return self._count_rows(sql, label)
+
+    def _count_states(self, states: Sequence[str]) -> int:
+        sql = f"SELECT 1 FROM executions WHERE state IN ({marks(len(states))})"
+        return self._count_rows(sql, states)
+
+    def _count_rows(self, sql: str, values: Sequence[str]) -> int:
+        """Return how many rows there are, counting to `_RARE`."""
+        counted = f"SELECT count(*) FROM ({sql} LIMIT ?) AS counted"
+        return int(self._sql.execute(counted, [*values, _RARE]).fetchone()[0])
 
     def _by_flow(self, filter: ExecutionFilter, where: _Where) -> list[tuple[str, _Where]]:
         pairs = self._flows(filter)
         rest = _states(filter, where)
         if len(pairs) > _BRANCHES:
-            return [("executions e", _states(filter, _names(filter, where)))]
+            return [("executions e", _states(filter, _names(filter, where)).filtering())]
         branches = [
             ("executions e", rest.plus("e.namespace = ? AND e.flow_id = ?", *pair))
             for pair in pairs
@@ -151,7 +174,7 @@ class ExecutionSearch:
         return branches
 
     def _flows(self, filter: ExecutionFilter) -> Sequence[tuple[str, str]]:
-        """Return the (namespace, flow) pairs in history that match, a few more than `_BRANCHES` at most."""
+        """Return the (namespace, flow) pairs in history that match, one more than `_BRANCHES`."""
         where = _names(filter, _Where(), prefix="")
         sql = f"{_FLOWS} AND {where.sql} LIMIT ?"
         rows = self._sql.execute(sql, [*where.values, _BRANCHES + 1]).fetchall()
@@ -225,18 +248,22 @@ def _literal(text: str) -> str:
     return text.replace("*", "")
 
 
-def _by_label(filter: ExecutionFilter, where: _Where) -> tuple[str, _Where]:
-    """Return labels joined with executions: driven by the first label, in its order of time."""
-    (key, value), *others = filter.labels
-    where = where.plus("l.key = ? AND l.value = ?", key, value)
+def _labels(labels: Iterable[tuple[str, str]], where: _Where) -> _Where:
+    """Return *where* with the condition that an execution has all these labels."""
     exists = (
         "EXISTS (SELECT 1 FROM execution_labels o "
         "WHERE o.execution_id = e.id AND o.key = ? AND o.value = ?)"
     )
-    for label in others:
+    for label in labels:
         where = where.plus(exists, *label)
-    table = "execution_labels l JOIN executions e ON e.id = l.execution_id"
-    return table, where
+    return where
+
+
+def _by_label(label: tuple[str, str], filter: ExecutionFilter, where: _Where) -> tuple[str, _Where]:
+    """Return labels joined with executions: driven by one label, in its order of time."""
+    others = [other for other in filter.labels if other != label]
+    where = _labels(others, where.plus("l.key = ? AND l.value = ?", *label))
+    return _LABELLED, where.plus("e.id = l.execution_id")
 
 
 def _union(
@@ -245,7 +272,7 @@ def _union(
     """Return one statement that merges the branches, each sorted and limited by itself."""
     parts, values = [], []
     for number, (table, where) in enumerate(branches):
-        at = "l.created_at" if "execution_labels" in table else "e.created_at"
+        at = "l.created_at" if table == _LABELLED else "e.created_at"
         text = columns.replace("e.created_at", at, 1)
         sql = where.sql.replace("e.created_at", at)
         parts.append(

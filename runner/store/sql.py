@@ -1,7 +1,7 @@
 """What SQL needs around it: connections, shapes of rows, patterns, cursors of pages.
 
-Statements are written once, with `?` for values, for both databases. `now_micros()` in a statement is
-the database's clock. Differences that cannot be hidden are attributes of the connection.
+Statements are written once, with `?` for values, for both databases. `now_micros()` in one is the
+database's clock. Differences that cannot be hidden are attributes of the connection.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Connection(Protocol):
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Cursor: ...
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> Any: ...
     def batch(self) -> AbstractContextManager[Any]:
-        """Return a block whose statements may be sent without waiting; nothing looks at their results."""
+        """Return a block of statements whose results nobody looks at: they may be sent at once."""
 
 
 class Database(Protocol):
@@ -82,7 +82,7 @@ def insert(table: str, columns: Iterable[str]) -> str:
 def upsert(
     table: str, columns: Iterable[str], keys: Iterable[str], keep: Iterable[str] = ()
 ) -> str:
-    """Return the statement that adds a row or overwrites the one with its keys, except columns to *keep*."""
+    """Return the statement that adds a row or overwrites that of its keys, less what to *keep*."""
     columns, keys = list(columns), list(keys)
     changed = [quoted(c) for c in columns if c not in keys and c not in set(keep)]
     sets = ", ".join(f"{c} = excluded.{c}" for c in changed)

@@ -1,7 +1,7 @@
 """SQLite: one writer at a time, readers beside it (WAL).
 
-Threads of a process queue for their one writer connection first come, first served; between processes
-SQLite's own lock decides. Readers see the last commit and never block a writer.
+Threads of a process queue for their one writer connection, first come, first served; between
+processes SQLite's own lock decides. Readers see the last commit and never block a writer.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class StoredFiles:
         self._sql.execute("DELETE FROM stored_chunks WHERE content = ?", (content,))
 
     def remove_leftovers(self, older_than: datetime) -> int:
-        """Remove parts of contents begun before *older_than* that no file has: their writer died."""
+        """Remove parts of contents begun before *older_than* that no file has."""
         sql = (
             "DELETE FROM stored_chunks WHERE content < ? AND NOT EXISTS "
             "(SELECT 1 FROM stored_files WHERE stored_files.content = stored_chunks.content)"

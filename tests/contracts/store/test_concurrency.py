@@ -132,7 +132,7 @@ def _add_events(store, number, execution_id):
 
 
 def _drain(store, number, execution_id):
-    """Fold until all events are applied, as a driver does; returns how many this process applied."""
+    """Fold until all events are applied, as a driver does; returns how many this one applied."""
     applied = 0
     while True:
         with store.read() as tx:

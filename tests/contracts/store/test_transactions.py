@@ -11,16 +11,20 @@ from tests.contracts.store.builders import NOW, a_pair, a_revision, add, an_exec
 def test_an_exception_undoes_everything(store):
     execution = an_execution()
     with pytest.raises(KeyError), store.begin() as tx:
-        tx.executions.add(execution, by="ada")
-        raise KeyError
+        _add_and_fail(tx, execution)
     with store.read() as tx:
         assert tx.executions.find(execution.id) is None
+
+
+def _add_and_fail(tx, execution):
+    tx.executions.add(execution, by="ada")
+    raise KeyError
 
 
 def test_after_a_failed_statement_the_store_works_on(store):
     execution = an_execution()
     add(store, execution)
-    with pytest.raises(Exception, match="(?i)unique"), store.begin() as tx:
+    with pytest.raises(Exception, match=r"(?i)unique"), store.begin() as tx:
         tx.executions.add(execution, by="ada")
     add(store, an_execution())
 
