@@ -1,7 +1,7 @@
 """The surface that task types and triggers are written against.
 
-A task type is one class with typed fields, typed outputs and `run(ctx)`; it never sees a database or a
-queue. Third parties add types through the entry point group ``headrace.plugins`` (a module, or a
+A task type is one class with typed fields, typed outputs and `run(ctx)`; it never sees a database
+or a queue. Third parties add types through the entry point group ``headrace.plugins`` (a module, or a
 package whose modules are walked). See CONTRIBUTING for a walk-through.
 """
 
@@ -253,12 +253,21 @@ class Identity:
 class RunContext(Protocol):
     """The world of one attempt."""
 
-    identity: Identity
-    log: TaskLog
-    files: TaskFiles
-    namespace_files: NamespaceFiles
-    kv: TaskKv
-    deadline: datetime | None  # when the task's timeout is over
+    @property
+    def identity(self) -> Identity:
+        """Whose attempt it is."""
+
+    @property
+    def log(self) -> TaskLog: ...
+    @property
+    def files(self) -> TaskFiles: ...
+    @property
+    def namespace_files(self) -> NamespaceFiles: ...
+    @property
+    def kv(self) -> TaskKv: ...
+    @property
+    def deadline(self) -> datetime | None:
+        """When the task's timeout is over."""
 
     @property
     def working_dir(self) -> Path:
@@ -301,7 +310,8 @@ class RunContext(Protocol):
         ``docker.volumes_enabled``, ``git.source`` (url, credentials of the execution's source) …"""
 
     def spawn_marker(self, marker: str) -> None:
-        """Remember durably what is about to be started outside (``container:NAME``, ``pgid:N``),
+        """Remember durably what is about to be started outside (``container:NAME``,
+        ``process:ID@HOST``),
         so that a successor can find or remove it."""
 
 

@@ -37,7 +37,8 @@ class ConfiguredSecrets:
         for name, value in values.items():
             if len(value) < MIN_LENGTH:
                 raise SettingsInvalid(
-                    f"the secret {name} has fewer than {MIN_LENGTH} characters and could not be masked in logs"
+                    f"the secret {name} has fewer than {MIN_LENGTH} characters "
+                    "and could not be masked in logs"
                 )
         self._values = {name.upper(): value for name, value in values.items()}
 
@@ -92,7 +93,7 @@ class Mask:
             return
         encoded = base64.b64encode(secret.encode()).decode()
         self._values.update(
-            {secret, encoded, *(l for l in secret.splitlines() if len(l) >= MIN_LENGTH)}
+            {secret, encoded, *(line for line in secret.splitlines() if len(line) >= MIN_LENGTH)}
         )
         longest_first = sorted(self._values, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)))

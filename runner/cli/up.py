@@ -179,8 +179,8 @@ class Supervisor:
         web = self._settings.web
         if not _is_loopback(web.host) and not (web.password or web.tokens):
             raise Refused(
-                f"Headrace does not listen on {web.host} without credentials: set web.username and web.password, "
-                "or web.tokens, or listen on 127.0.0.1"
+                f"Headrace does not listen on {web.host} without credentials: set web.username "
+                "and web.password, or web.tokens, or listen on 127.0.0.1"
             )
 
     def _listen(self) -> None:

@@ -1,7 +1,7 @@
 """Changing a frozen value: what `dataclasses.replace` does, several times faster.
 
-Heads and task runs are changed a few dozen times in each execution; `dataclasses.replace` looks at every
-field and calls the constructor, which was a fifth of a light execution's cost.
+Heads and task runs are changed a few dozen times in each execution; `dataclasses.replace` looks
+at every field and calls the constructor, which was a fifth of a light execution's cost.
 """
 
 from __future__ import annotations

@@ -61,7 +61,8 @@ class LazyStates(Mapping[str, Any]):
 
 
 class ExecutionVariables:
-    """Builds the variables of an execution's expressions; what all task runs share is built once."""
+    """Builds the variables of an execution's expressions; what all task runs share is built once.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,5 @@
-"""Parsed flows by (namespace, id, revision): parsed once per process, since revisions never change."""
+"""Parsed flows by (namespace, id, revision): parsed once per process, since revisions never change.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A small HTTP load client: keep-alive connections over raw sockets, so that it costs the server's machine little."""
+"""A small HTTP load client: keep-alive connections over raw sockets, so that it costs the server's
+machine little.
+"""
 
 import selectors
 import socket

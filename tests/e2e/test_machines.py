@@ -40,13 +40,14 @@ class Machine:
 
     def __init__(self, *command: str, environment: dict[str, str]) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="headrace-machine-"))
-        self.process = subprocess.Popen(
-            [PROGRAM, *command, "--home", self.home],
-            env=clean_environment(environment),
-            cwd=self.home,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.home / "log").open("w"),
-        )
+        with (self.home / "log").open("w") as log:
+            self.process = subprocess.Popen(
+                [PROGRAM, *command, "--home", self.home],
+                env=clean_environment(environment),
+                cwd=self.home,
+                stdout=log,
+                stderr=log,
+            )
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -57,7 +58,7 @@ class Machine:
             shutil.rmtree(self.home, ignore_errors=True)
 
 
-@pytest.fixture()
+@pytest.fixture
 def shared(postgres_database: str, redis_url: str) -> dict[str, str]:
     """What all machines are told."""
     environment = {"HEADRACE_DATABASE_URL": postgres_database, "REDIS_URL": redis_url}
@@ -65,7 +66,7 @@ def shared(postgres_database: str, redis_url: str) -> dict[str, str]:
     return environment
 
 
-@pytest.fixture()
+@pytest.fixture
 def machines(shared: dict[str, str]):
     port = free_port()
     started = [
@@ -78,6 +79,7 @@ def machines(shared: dict[str, str]):
         yield Remote(port), started
     finally:
         for machine in started:
+            print((machine.home / "log").read_text()[-2000:])
             machine.stop()
 
 
