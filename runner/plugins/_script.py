@@ -38,6 +38,7 @@ class ScriptTask(Task):
     """Base of script tasks."""
 
     image: ClassVar[str]  # of the language, when none is given
+    container_user: ClassVar[str | None] = None  # whatever the flow says
     deprecated = {
         "runner": "'runner' is deprecated: use 'taskRunner'",
         "docker": "'docker' is deprecated: use 'taskRunner' and 'containerImage'",
@@ -120,6 +121,11 @@ class ScriptTask(Task):
         return {}
 
     @property
+    def strict(self) -> list[str]:
+        """Lines that make the interpreter end at the first command that fails."""
+        return ["set -e"] if self.is_shell else []
+
+    @property
     def is_shell(self) -> bool:
         """Whether the interpreter understands lines of shell of ours."""
         return bool(self.interpreter) and PurePosixPath(self.interpreter[0]).name in _SHELLS
@@ -129,8 +135,15 @@ class ScriptTask(Task):
     def _chosen(self, ctx: RunContext) -> tuple[RunnerType, str]:
         """Return the runner and the image; what is said the new way wins over the old."""
         named = self.task_runner.own_image if self.task_runner else None
-        given = self.container_image or named or (self.docker.image if self.docker else None)
-        return self._runner(ctx, given), given or self.image
+        given = (
+            self.container_image or named or (self.old_docker.image if self.old_docker else None)
+        )
+        return self._as_user(self._runner(ctx, given)), given or self.image
+
+    def _as_user(self, runner: RunnerType) -> RunnerType:
+        if self.container_user is None or not isinstance(runner, Docker):
+            return runner
+        return runner.model_copy(update={"user": self.container_user})
 
     def _runner(self, ctx: RunContext, image: str | None) -> RunnerType:
         if self.task_runner is not None:
@@ -139,7 +152,7 @@ class ScriptTask(Task):
             return Process()
         if self.runner == "DOCKER" or ctx.setting("task_runner.default") == "docker":
             return self._docker()
-        if image or self.docker:
+        if image or self.old_docker:
             ctx.log.write(
                 Level.WARN,
                 f"There is no Docker engine: this runs as a process of the worker, not in the "
@@ -148,10 +161,16 @@ class ScriptTask(Task):
         return Process()
 
     def _docker(self) -> RunnerType:
-        if self.docker is None:
+        old = self.old_docker
+        if old is None:
             return Docker()
-        given = self.docker.model_fields_set - {"image"}
-        return Docker(**{name: getattr(self.docker, name) for name in given})
+        given = (old.model_fields_set & set(Docker.model_fields)) - {"image"}
+        return Docker(**{name: getattr(old, name) for name in given})
+
+    @property
+    def old_docker(self) -> DockerFields | None:
+        """What is said about the container the old way."""
+        return self.docker
 
     # --- the command ------------------------------------------------------------------------
 
@@ -189,7 +208,7 @@ class ScriptTask(Task):
         return [name for name in self.output_files if not re.search(r"[*?{\[]", name)]
 
     def _argv(self, ctx: RunContext, space: Workspace, extra: Mapping[str, Any]) -> list[str]:
-        lines = ["set -e"] if self.fail_fast and self.is_shell else []
+        lines = list(self.strict) if self.fail_fast else []
         lines += self.prelude(space)
         lines += rendered_lines(ctx, space, self.before_commands, extra)
         lines += self.program(ctx, space, extra)
@@ -236,15 +255,30 @@ class Commands(ScriptTask):
 class Script(ScriptTask):
     """Base of the ``Script`` types: the program goes into a file, and *call* runs it."""
 
-    call: ClassVar[str]
-    extension: ClassVar[str]
+    call: ClassVar[str] = ""
+    extension: ClassVar[str] = ""
+    file_name: ClassVar[str] = f"{HIDDEN}-script"  # beside what it imports
 
     script: Annotated[str, Read.ASKED] = Field(description="the program")
 
     def program(self, ctx: RunContext, space: Workspace, extra: Mapping[str, Any]) -> list[str]:
         text = space.localize(str(ctx.render(self.script, extra=extra)))
-        file = space.write(f"{HIDDEN}-script{self.extension}", self.source(text))
-        return [f"{self.call} {shlex.quote(space.seen_as(file))}"]
+        file = space.write(f"{self.file_name}{self.suffix}", self.source(text))
+        return [self.called(space.seen_as(file))]
+
+    def called(self, path: str) -> str:
+        """Return the command that runs the program's file."""
+        return f"{self.caller} {shlex.quote(path)}"
+
+    @property
+    def caller(self) -> str:
+        """What runs a program's file."""
+        return self.call
+
+    @property
+    def suffix(self) -> str:
+        """End of the name of the program's file."""
+        return self.extension
 
     def source(self, text: str) -> str:
         """Return the file's content for the rendered program."""

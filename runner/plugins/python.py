@@ -25,8 +25,8 @@ _PYTHON = 'command -v python >/dev/null || python() { python3 "$@"; }'  # Debian
 _LATER = frozenset({"dependencyCacheEnabled", "uvInstallerVersion", "uvInstallerSha256"})
 
 
-class _Python(_script.ScriptTask):
-    """What both types share."""
+class Installing(_script.ScriptTask):
+    """What the types share: packages are installed, and scripts can talk to the engine."""
 
     image = IMAGE
     later = _LATER
@@ -39,6 +39,11 @@ class _Python(_script.ScriptTask):
     uv_auto_install_enabled: bool = Field(
         default=True, description="install the packages all the same, by pip, where uv is missing"
     )
+
+    @property
+    def packages(self) -> list[str]:
+        """Packages to install."""
+        return self.dependencies
 
     def environment(self) -> Mapping[str, str]:
         return {
@@ -53,12 +58,12 @@ class _Python(_script.ScriptTask):
             return []
         installed = space.seen_as(space.folder / HIDDEN / "packages")
         lines = [_PYTHON, _add_to_path(space.seen_as(module.parent))]
-        if self.dependencies:
+        if self.packages:
             lines += [self._install(installed), _put_on_path(installed)]
         return lines
 
     def _install(self, target: str) -> str:
-        words = " ".join(map(shlex.quote, ["--quiet", "--target", target, *self.dependencies]))
+        words = " ".join(map(shlex.quote, ["--quiet", "--target", target, *self.packages]))
         pip = f"python -m pip install {words}"
         if self.package_manager == "PIP":
             return pip
@@ -72,7 +77,7 @@ class _Python(_script.ScriptTask):
         return f"if command -v uv >/dev/null; then {uv}; else {pip}; fi"
 
 
-class Commands(_Python, _script.Commands):
+class Commands(Installing, _script.Commands):
     """Run commands where Python is at hand.
 
     Example:
@@ -89,7 +94,7 @@ class Commands(_Python, _script.Commands):
     )
 
 
-class Script(_Python, _script.Script):
+class Script(Installing, _script.Script):
     """Run a Python program.
 
     Example:

@@ -1,0 +1,46 @@
+"""Go scripts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from runner.plugins import _script
+from runner.plugins._workspace import HIDDEN
+
+IMAGE = "golang"
+
+
+class Commands(_script.Commands):
+    """Run commands where Go is at hand.
+
+    Example:
+        - id: report
+          type: io.kestra.plugin.scripts.go.Commands
+          namespaceFiles: {enabled: true}
+          commands:
+            - go run .
+    """
+
+    image = IMAGE
+    type: Literal["io.kestra.plugin.scripts.go.Commands"] = "io.kestra.plugin.scripts.go.Commands"
+
+
+class Script(_script.Script):
+    """Run a Go program.
+
+    Example:
+        - id: hello
+          type: io.kestra.plugin.scripts.go.Script
+          script: |
+            package main
+
+            func main() {
+                println("hello", 1+1)
+            }
+    """
+
+    image = IMAGE
+    call = "go run"
+    extension = ".go"
+    file_name = f"{HIDDEN}/script"  # Go takes no files whose names begin with a dot
+    type: Literal["io.kestra.plugin.scripts.go.Script"] = "io.kestra.plugin.scripts.go.Script"
