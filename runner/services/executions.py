@@ -25,13 +25,14 @@ from runner.engine.restart import Restart
 from runner.errors import ArgumentInvalid, Conflict, NotFound, Refused
 from runner.model.execution import Execution, Labels, TaskRun
 from runner.model.flow import Flow
+from runner.model.inputs import Examined
 from runner.model.states import State
 from runner.runtime import Runtime
 from runner.services import firing
 from runner.services.audit import record
 from runner.services.creation import Creator, DirectCreator
 from runner.services.firing import Creation, send_wakes
-from runner.services.inputs import Given, Inputs
+from runner.services.inputs import Given, Inputs, resume_inputs
 from runner.services.principal import Principal
 from runner.storage.base import execution_path
 from runner.store.base import ExecutionFilter, Fold, Page, Tx
@@ -214,6 +215,18 @@ class Executions:
             record(self._runtime, tx, by, "execution.resume", execution_id)
         send_wakes(self._runtime, [wake])
         return execution
+
+    def examine_resume(
+        self, execution_id: str, given: Mapping[str, Given]
+    ) -> tuple[Flow, Sequence[Examined]]:
+        """Return what would become of each input of the Pause that is waited for."""
+        with self._runtime.store.read() as tx:
+            execution = _paused(tx, execution_id)
+            runs = tx.task_runs.live(execution_id)
+        flow = self.flow_of(execution)
+        paused = next((run for run in runs if run.state is State.PAUSED), None)
+        asked = resume_inputs(flow, paused.task_id) if paused else ()
+        return flow, self._inputs.examine(replace(flow, inputs=asked), given)
 
     def _resume_inputs(
         self, execution_id: str, given: Mapping[str, Given]

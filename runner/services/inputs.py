@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -11,7 +11,7 @@ from runner.errors import InputInvalid, TooLarge
 from runner.expressions import Context, render_value
 from runner.model.execution import Execution, TaskRun
 from runner.model.flow import Flow, Input
-from runner.model.inputs import resolve_inputs
+from runner.model.inputs import Examined, examine_inputs, resolve_inputs
 from runner.model.parse_inputs import read_inputs
 from runner.model.section import Report, Section
 from runner.model.yaml import Document
@@ -72,6 +72,10 @@ class Inputs:
         asked = replace(flow, inputs=declared)
         values = self._plain(asked, declared, given, execution.id)
         return resolve_inputs(asked, values, self.renderer(flow, execution.id))
+
+    def examine(self, flow: Flow, given: Mapping[str, Given]) -> Sequence[Examined]:
+        """Return what would become of each input, without storing anything."""
+        return examine_inputs(flow.inputs, _unstored(flow.inputs, given), self.renderer(flow, ""))
 
     def renderer(self, flow: Flow, execution_id: str) -> RenderInput:
         """Return the function that renders defaults and conditions of inputs."""
@@ -137,6 +141,19 @@ def file_name(given: str) -> str:
     last = given.replace("\\", "/").rpartition("/")[2]
     name = _ODD.sub("_", last).strip(".") or "file"
     return name[-_LONGEST_NAME:]
+
+
+def _unstored(declared: Sequence[Input], given: Mapping[str, Given]) -> dict[str, Any]:
+    """Values as `_plain` makes them; a file stands for itself by a URI that leads nowhere."""
+    files = {each.id for each in declared if each.type == "FILE"}
+    return {
+        name: value
+        if not isinstance(value, Upload)
+        else f"{SCHEME}/{file_name(value.filename)}"
+        if name in files
+        else _text_of(name, value)
+        for name, value in given.items()
+    }
 
 
 def _text_of(name: str, upload: Upload) -> str:

@@ -13,6 +13,7 @@ from runner import durations
 from runner.clock import iso
 from runner.model.execution import Attempt, Execution, History, Labels, StartedBy, TaskRun
 from runner.model.flow import Flow, Task, Trigger
+from runner.model.inputs import Examined
 from runner.model.logs import LogLine
 from runner.model.problems import Problem
 from runner.model.states import State
@@ -209,6 +210,16 @@ def validation(index: int, document: Mapping[str, Any], problems: Iterable[Probl
     )
 
 
+def inputs_validation(parsed: Flow, examined: Iterable[Examined]) -> Json:
+    """What there is to say about inputs that were given (§8)."""
+    return {
+        "id": parsed.id,
+        "namespace": parsed.namespace,
+        "inputs": [_examined(one) for one in examined],
+        "checks": [],
+    }
+
+
 def problem(value: Problem) -> Json:
     """A problem with its place, as our own clients read it."""
     return {
@@ -224,6 +235,19 @@ def problem(value: Problem) -> Json:
 def problem_text(value: Problem) -> str:
     """A problem on one line, as Kestra writes it."""
     return f"{value.path}: {value.message}" if value.path else value.message
+
+
+def _examined(one: Examined) -> Json:
+    declared = one.declared
+    return without_none(
+        {
+            "input": {"id": declared.id, "type": declared.type, "required": declared.required},
+            "value": one.value,
+            "enabled": one.enabled,
+            "isDefault": one.is_default,
+            "errors": [{"message": error} for error in one.errors] or None,
+        }
+    )
 
 
 def _flow_document(parsed: Flow) -> Json:

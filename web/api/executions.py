@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from runner.errors import ArgumentInvalid, HeadraceError, NotFound
 from runner.model.execution import Execution, Labels
 from runner.model.states import State
-from runner.services import shapes
+from runner.services import graphs, shapes
 from runner.services.executions import LATEST, Order, Shown
 from runner.services.inputs import Given, Upload
 from runner.services.stored import Elsewhere
@@ -72,7 +72,11 @@ def create(namespace: str, flow_id: str) -> Response:
 @needs(READ, body=FORM)
 def validate(namespace: str, flow_id: str) -> Response:
     """Say of each input whether its value fits, without starting anything."""
-    raise NotBuilt("validating inputs without starting is not available yet")
+    stored = services().flows.get(namespace, flow_id, revision=number("revision"))
+    if stored.parsed is None:
+        raise ArgumentInvalid(stored.error)
+    examined = services().inputs.examine(stored.parsed, given_inputs())
+    return json_response(shapes.inputs_validation(stored.parsed, examined))
 
 
 # ── look ─────────────────────────────────────────────────────────────────────────────────────────
@@ -139,8 +143,12 @@ def flow_to_execute(namespace: str, flow_id: str) -> Response:
 @bp.get("/<execution_id>/graph")
 @needs(READ)
 def graph(execution_id: str) -> Response:
-    """Say that graphs of executions are not built yet."""
-    raise NotBuilt("the graph of an execution is not available yet")
+    """Return the execution as a graph."""
+    if request.args.get("subflows"):
+        raise NotBuilt("showing subflows inside a graph is not available yet")
+    shown = services().executions.get(execution_id)
+    flow = services().executions.flow_of(shown.execution)
+    return json_response(graphs.of_execution(flow, shown.execution, shown.runs, now()))
 
 
 @bp.get("/namespaces")
@@ -392,8 +400,9 @@ def later(execution_id: str) -> Response:
 @bp.post("/<execution_id>/actions/resume/validate")
 @needs(READ, body=FORM)
 def validate_resume(execution_id: str) -> Response:
-    """Say that it is not built yet."""
-    raise NotBuilt("validating inputs without resuming is not available yet")
+    """Say of each input of a Pause whether its value fits, without resuming."""
+    flow, examined = services().executions.examine_resume(execution_id, given_inputs())
+    return json_response(shapes.inputs_validation(flow, examined))
 
 
 @bp.delete("/<execution_id>")

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, request
 from runner.errors import ArgumentInvalid, HeadraceError, NotFound
 from runner.model.flow import Flow, Task
 from runner.model.parser import Parsed
-from runner.services import shapes
+from runner.services import graphs, shapes
 from runner.services.flows import StoredFlow, split_documents
 from web.api.bulk import all_or_nothing, counted, flag, number
 from web.auth import needs
@@ -311,7 +311,9 @@ def graph_of(flow: Flow | None) -> Any:
     """Return Kestra's graph of a flow."""
     if flow is None:
         raise ArgumentInvalid("the flow is not valid")
-    raise NotBuilt("the graph of a flow is not available yet")
+    if request.args.get("subflows"):
+        raise NotBuilt("showing subflows inside a graph is not available yet")
+    return graphs.of_flow(flow)
 
 
 def _save_all(

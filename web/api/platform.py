@@ -61,14 +61,14 @@ def basic_auth_errors() -> Response:
 @needs("server:read")
 def pebble_filters() -> Response:
     """Return the names of the filters of expressions."""
-    return json_response(sorted(FILTERS))
+    return json_response(FILTERS.names())
 
 
 @bp.get("/api/v1/pebble/functions")
 @needs("server:read")
 def pebble_functions() -> Response:
     """Return the names of the functions of expressions."""
-    return json_response(sorted(FUNCTIONS))
+    return json_response(FUNCTIONS.names())
 
 
 @bp.get("/api/v1/openapi.json")

@@ -307,7 +307,7 @@ def test_what_is_not_built_says_so(stocked, runtime):
 
     for method, path in (
         ("POST", f"{EXECUTIONS}/{execution_id}/force-run"),
-        ("GET", f"{EXECUTIONS}/{execution_id}/graph"),
+        ("GET", f"{EXECUTIONS}/{execution_id}/follow-dependencies"),
         ("GET", "/api/v1/main/dashboards"),
         ("GET", "/api/v1/plugins"),
         ("PUT", "/api/v1/main/triggers/backfill/create"),
@@ -591,3 +591,37 @@ def test_the_api_describes_itself(client):
     assert "post" in found["paths"]["/api/v1/flows"]
     ids = [op["operationId"] for path in found["paths"].values() for op in path.values()]
     assert len(ids) == len(set(ids))
+
+
+def test_inputs_can_be_tried_without_starting(stocked, runtime):
+    path = f"{EXECUTIONS}/company.team/hello/validate"
+
+    tried = stocked.post(path, data={"n": "many", "doc": (io.BytesIO(b"x"), "a.csv")}).json
+
+    by_id = {each["input"]["id"]: each for each in tried["inputs"]}
+    assert by_id["who"] == {
+        "input": {"id": "who", "type": "STRING", "required": True},
+        "value": "bob",
+        "enabled": True,
+        "isDefault": True,
+    }
+    assert by_id["n"]["errors"]
+    assert stocked.get(f"{EXECUTIONS}/search").json["total"] == 0
+    paused = run(stocked, runtime, "pausing")
+    resume = stocked.post(f"{EXECUTIONS}/{paused}/resume/validate").json
+    assert resume["inputs"][0]["errors"][0]["message"] == "Missing required input:reason"
+
+
+def test_graphs_of_flows_and_executions(stocked, runtime):
+    execution_id = run(stocked, runtime)
+
+    assert len(stocked.get(f"{FLOWS}/company.team/hello/graph").json["nodes"]) == 4
+    shown = stocked.get(f"{EXECUTIONS}/{execution_id}/graph").json
+    assert {"say", "ret"} <= {
+        node["taskRun"]["taskId"] for node in shown["nodes"] if "taskRun" in node
+    }
+
+
+def test_functions_and_filters_of_expressions_are_listed(client):
+    assert "kv" in client.get("/api/v1/pebble/functions").json
+    assert "upper" in client.get("/api/v1/main/pebble/filters").json
