@@ -80,3 +80,11 @@ def _invalid(value: object) -> InvalidDuration:
     return InvalidDuration(
         f"{value!r} is no duration: write ISO-8601 such as PT30S or P1DT2H, or a number of seconds"
     )
+
+
+def clock_text(duration: timedelta) -> str:
+    """Return ``00:00:05.000``."""
+    seconds, millis = divmod(duration // timedelta(milliseconds=1), 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}.{millis:03}"

@@ -27,6 +27,11 @@ def encode(number: int, *, width: int) -> str:
     return "".join(reversed(letters))
 
 
+def inner_task_run_id(parent_id: str, attempt: int, index: int) -> TaskRunId:
+    """Return the id of a task run inside an attempt of another one: the same for the same three."""
+    return TaskRunId(f"{parent_id}{encode(attempt, width=2)}{encode(index, width=3)}")
+
+
 def task_run_id(execution_id: str, sequence: int) -> TaskRunId:
     """Return the id of the *sequence*-th task run of an execution: the same for the same pair."""
     return TaskRunId(f"{execution_id}{encode(sequence, width=5)}")

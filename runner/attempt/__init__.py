@@ -10,22 +10,23 @@ valid one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import cast
+from dataclasses import dataclass
 
 import structlog
 
-from runner import durations
 from runner.attempt import outcome
 from runner.attempt.context import AttemptContext
 from runner.attempt.control import AttemptControl, Reason
-from runner.attempt.logs import error_lines, late_line
+from runner.attempt.directory import Directory, DirectoryContext, World
+from runner.attempt.logs import late_line
+from runner.attempt.running import run_task
 from runner.attempt.subject import Subject
+from runner.engine.directories import is_directory
 from runner.errors import HeadraceError
 from runner.expressions import Context
+from runner.model.evolve import replace
+from runner.model.execution import TaskRun
 from runner.model.wake import Wake
-from runner.plugin import RunContext, TaskError
 from runner.runtime import Runtime
 from runner.runtime.context import ExecutionVariables
 from runner.runtime.runs import RunView
@@ -59,7 +60,7 @@ def run_attempt(runtime: Runtime, claimed: AttemptRow, control: AttemptControl) 
         log.warning("an attempt cannot begin", task_run=claimed.task_run_id, reason=exc.message)
         return AttemptEnd(outcome.failed(span, exc, runtime.clock.now(), 0))
     try:
-        return AttemptEnd(_run(runtime, ctx, subject, control, span), ctx.metrics)
+        return AttemptEnd(run_task(runtime, ctx, subject, control, span), ctx.metrics)
     finally:
         ctx.close()
 
@@ -81,66 +82,33 @@ def _prepared(
     runtime: Runtime, claimed: AttemptRow, control: AttemptControl
 ) -> tuple[AttemptContext, Subject]:
     with runtime.store.read() as tx:
-        subject, context = _loaded(runtime, tx, claimed)
-    return AttemptContext(runtime, subject, claimed, context, control), subject
+        world, run = _loaded(runtime, tx, claimed, control)
+    before = replace(run, attempts=run.attempts[: claimed.attempt])  # as its expressions see it
+    context = Context(world.variables.of(world.execution, before), world.functions)
+    subject = Subject(world.execution, run, world.flow.task(run.task_id), claimed.attempt)
+    kind = DirectoryContext if is_directory(subject.task) else AttemptContext
+    ctx = kind(runtime, subject, claimed, context, control)
+    if isinstance(ctx, DirectoryContext):
+        ctx.directory = Directory(world, subject, ctx)
+    return ctx, subject
 
 
-def _loaded(runtime: Runtime, tx: Tx, claimed: AttemptRow) -> tuple[Subject, Context]:
+def _loaded(
+    runtime: Runtime, tx: Tx, claimed: AttemptRow, control: AttemptControl
+) -> tuple[World, TaskRun]:
     execution = tx.executions.get(claimed.execution_id)
     run = tx.task_runs.get(claimed.task_run_id)
     flow = runtime.flows.get(tx, execution.namespace, execution.flow_id, execution.revision)
-    before = replace(run, attempts=run.attempts[: claimed.attempt])  # as its expressions see it
     runs = RunView(execution.id, flow, runtime.store.read)
     variables = ExecutionVariables(flow, execution, runs, shared=runtime.shared_variables)
-    world = FlowWorld(
+    functions = FlowWorld(
         runtime,
         execution.namespace,
         execution_id=execution.id,
         source=execution.source,
         commit=execution.commit,
     )
-    subject = Subject(execution, run, flow.task(run.task_id), claimed.attempt)
-    return subject, Context(variables.of(execution, before), world)
-
-
-def _run(
-    runtime: Runtime,
-    ctx: AttemptContext,
-    subject: Subject,
-    control: AttemptControl,
-    span: outcome.Span,
-) -> outcome.End:
-    timeout: timedelta | None = None
-    max_bytes = runtime.settings.limits.outputs_bytes
-    try:
-        timeout = _timeout(subject, ctx)
-        if timeout is not None:
-            ctx.deadline = runtime.clock.now() + timeout
-        with control.limited_to(timeout):
-            task = runtime.registry.build(subject.task, ctx.render_as)
-            given = task.run(cast(RunContext, ctx))
-        return outcome.succeeded(span, given, runtime.clock.now(), max_bytes)
-    except Exception as exc:  # noqa: BLE001 - whatever a task raises is its failure
-        now = runtime.clock.now()
-        if control.reason is None:
-            event: outcome.End = outcome.failed(span, exc, now, max_bytes)
-            error_lines(ctx.log, outcome.reason_of(exc), outcome.trace_of(exc))
-            return event
-        event = outcome.stopped(span, control.reason, now, timeout)
-        if control.reason is Reason.TIMEOUT:
-            error_lines(ctx.log, event.message if hasattr(event, "message") else "")
-        return event
-
-
-def _timeout(subject: Subject, ctx: AttemptContext) -> timedelta | None:
-    written = subject.task.timeout
-    if written is None:
-        return None
-    text = str(ctx.render(written)).strip()
-    try:
-        return durations.parse(text) if text else None
-    except ValueError as exc:
-        raise TaskError(f"timeout: {exc}") from exc
+    return World(runtime, claimed, control, flow, execution, runs, variables, functions), run
 
 
 def _record_late(runtime: Runtime, claimed: AttemptRow, ended: AttemptEnd) -> None:

@@ -36,6 +36,7 @@ class AttemptContext:
         claimed: AttemptRow,
         context: Context,
         control: AttemptControl,
+        folder: Path | None = None,
     ) -> None:
         self._runtime = runtime
         self._subject = subject
@@ -43,7 +44,8 @@ class AttemptContext:
         self._context = context
         self._control = control
         self._lock = threading.Lock()
-        self._working_dir: Path | None = None
+        self._working_dir = folder
+        self._is_folder_shared = folder is not None
         self.identity = subject.identity()
         self.deadline: datetime | None = None
         self.metrics: list[Metric] = []
@@ -62,7 +64,7 @@ class AttemptContext:
     def close(self) -> None:
         """Store the last log lines and remove the working directory."""
         self.log.close()
-        if self._working_dir is not None:
+        if self._working_dir is not None and not self._is_folder_shared:
             shutil.rmtree(self._working_dir, ignore_errors=True)
 
     @property

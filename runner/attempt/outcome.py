@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
+from runner import durations
 from runner.attempt.control import Reason
 from runner.engine.events import TaskFailed, TaskKilled, TaskSucceeded
 from runner.errors import HeadraceError, TooLarge
@@ -75,7 +76,7 @@ def stopped(
     return TaskFailed(
         span.task_run_id,
         span.attempt,
-        message=f"Timeout after {clock_text(timeout)}"
+        message=f"Timeout after {durations.clock_text(timeout or timedelta())}"
         if is_timeout
         else "Its worker was shut down",
         lost=not is_timeout,
@@ -119,15 +120,6 @@ def trace_of(exc: BaseException) -> str | None:
     if isinstance(exc, HeadraceError):
         return None
     return "".join(traceback.format_exception(exc)).rstrip()
-
-
-def clock_text(duration: timedelta | None) -> str:
-    """Return ``00:00:05.000``."""
-    total = (duration or timedelta()) // timedelta(milliseconds=1)
-    seconds, millis = divmod(total, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{seconds:02}.{millis:03}"
 
 
 def _packed(data: Mapping[str, Any]) -> bytes:

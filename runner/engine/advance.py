@@ -10,12 +10,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from runner.engine import ending, kill, lists, looping, pausing, results, subflows
+from runner.engine import directories, ending, kill, lists, looping, pausing, results, subflows
 from runner.engine.commands import Announce, Continue, Evaluate, StartChild, Tell
 from runner.engine.decision import Decision, TaskRuns
 from runner.engine.events import (
     ChildEnded,
     ChildRefused,
+    ChildReported,
     ChildStarted,
     Continued,
     Evaluated,
@@ -53,6 +54,8 @@ def advance(
             _evaluated(step, event)
         case TaskSucceeded() | TaskFailed() | TaskKilled():
             _attempt_ended(step, event)
+        case ChildReported():
+            directories.heard(step, event)
         case TimerFired():
             _timer(step, event.key)
         case Kill():
@@ -142,6 +145,8 @@ def _timer(step: Step, key: str) -> None:
             _retry(step, run)
         case "sleep":
             lists.finish(step, run, State.SUCCESS)
+        case "timeout":
+            results.timed_out(step, run)
         case "loop" if run.state is State.PAUSED:
             looping.time_over(step, run)
         case "pause" | "limit" if run.state is State.PAUSED:
@@ -191,9 +196,10 @@ def _recovered(step: Step) -> None:
         step.do(Evaluate(None, "outputs"))
     for run in list(step.live()):
         task = step.task(run)
-        if run.state.is_created:
+        in_tail = run.scope is not None and run.scope.list in lists.TAIL
+        if run.state.is_created and not directories.is_inside(step.flow, run):
             lists.dispatch(step, run)
-        elif task.kind is TaskKind.FLOWABLE and run.state is State.RUNNING:
+        elif run.state is State.RUNNING and (task.kind is TaskKind.FLOWABLE or in_tail):
             _recover_flowable(step, run)
 
 

@@ -31,7 +31,8 @@ class TaskRuns(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What follows from one event: the new head, the *changed* task runs (new ones too), what to do,
+    """What follows from one event: the new head, the *changed* task runs (new ones too), what to
+    do,
     and the ids of task runs that are gone.
 
     An event that is late, repeated or unexpected gives back the same head, no changes, no commands.

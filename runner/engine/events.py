@@ -80,6 +80,26 @@ class TaskKilled:
 
 
 @dataclass(frozen=True, slots=True)
+class ChildReported:
+    """A worker that runs a WorkingDirectory says how far a task inside it is.
+
+    *task_run_id* and *attempt* are the directory's. *number* is the attempt of the task inside, *state*
+    the state of its run from now on; *attempt_state* is there when that attempt has ended.
+    """
+
+    task_run_id: str
+    attempt: int
+    child_id: str
+    task_id: str
+    state: State
+    at: datetime
+    number: int = 0
+    attempt_state: State | None = None
+    outputs: Mapping[str, Any] | None = None
+    worker_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     """A timer that `SetTimer` set is due. *key* is the same text."""
 
@@ -165,6 +185,7 @@ Event = (
     | TaskSucceeded
     | TaskFailed
     | TaskKilled
+    | ChildReported
     | TimerFired
     | Kill
     | Pause

@@ -5,7 +5,7 @@ It stays KILLING until each live attempt is verified gone; whatever is only plan
 
 from __future__ import annotations
 
-from runner.engine import ending, subflows
+from runner.engine import directories, ending, subflows
 from runner.engine.commands import ClearTimer, KillChild, StopTask
 from runner.engine.step import Step, end_attempt
 from runner.model.execution import TaskRun
@@ -37,14 +37,16 @@ def look(step: Step) -> None:
 
 def has_live_attempt(step: Step, run: TaskRun) -> bool:
     """Say whether something outside may still run for it."""
-    at_work = run.state in (State.SUBMITTED, State.RUNNING)
-    return at_work and step.task(run).kind is TaskKind.WORKER
+    if step.task(run).kind is not TaskKind.WORKER or directories.is_inside(step.flow, run):
+        return False
+    is_open = not run.attempts or not run.attempts[-1].state.is_terminal
+    return run.state is State.SUBMITTED or (run.state is State.RUNNING and is_open)
 
 
 def forget_timers(step: Step, run: TaskRun) -> None:
     """Clear the timers that a run may wait for."""
-    for kind in ("retry", "sleep", "pause", "limit", "loop"):
-        if run.state in (State.RETRYING, State.PAUSED) or kind == "sleep":
+    for kind in ("retry", "sleep", "pause", "limit", "loop", "timeout"):
+        if run.state in (State.RETRYING, State.PAUSED) or kind in ("sleep", "timeout"):
             step.do(ClearTimer(f"{kind}:{run.id}"))
 
 

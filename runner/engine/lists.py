@@ -20,7 +20,7 @@ from runner.model.logs import Level
 from runner.model.states import State
 
 ERRORS, FINALLY, AFTER, OUTPUTS, DONE = "errors", "finally", "afterExecution", "(outputs)", "(done)"
-_TAIL = frozenset({ERRORS, FINALLY, AFTER})
+TAIL = frozenset({ERRORS, FINALLY, AFTER})
 
 
 # ── a list ───────────────────────────────────────────────────────────────────────────────────────
@@ -49,8 +49,8 @@ def child_ended(step: Step, child: TaskRun) -> None:
     place = step.flow.places.get(child.task_id)
     if scope is None or place is None or place.list_name != scope.list or _is_over(step, owner):
         return  # of a list that is left already: recorded, without effect
-    if scope.list not in _TAIL:
-        scope = _noted(scope, child.state)
+    if scope.list not in TAIL:
+        scope = noted(scope, child.state)
         step.set_scope(owner, scope)
         if scope.failed or scope.killed:
             _leave_main(step, owner, scope)
@@ -91,7 +91,7 @@ def _next(step: Step, owner: OwnerId, ended: TaskRun | None) -> Next:
         ended_index=step.flow.places[ended.task_id].index if ended else 0,
         flowable=step.task(run) if run else None,
     )
-    if scope.list in _TAIL:
+    if scope.list in TAIL:
         return sequential(situation)
     return _flowable(step, owner).next(situation)
 
@@ -177,7 +177,8 @@ def outcome(scope: Scope) -> State:
     return State.WARNING if scope.warned else State.SUCCESS
 
 
-def _noted(scope: Scope, state: State) -> Scope:
+def noted(scope: Scope, state: State) -> Scope:
+    """Return the scope of a main list with the end of one of its runs."""
     return replace(
         scope,
         failed=scope.failed or state is State.FAILED,

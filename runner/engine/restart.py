@@ -15,6 +15,7 @@ from datetime import datetime
 
 from runner import ids
 from runner.engine.creation import with_label
+from runner.engine.directories import is_inside
 from runner.engine.step import begin_attempt
 from runner.errors import ArgumentInvalid, NotFound, Refused
 from runner.model.evolve import replace
@@ -151,6 +152,7 @@ class _Restarting:
 
     def again(self, chosen: Collection[str]) -> Restart:
         """Run the chosen runs again, and go on with all that hold them."""
+        chosen = {self._whole(run_id) for run_id in chosen}
         for run_id in chosen:
             if (run := self.kept.get(run_id)) and self._starts_as_a_whole(run):
                 self.drop(child.id for child in self._children(run_id))
@@ -330,6 +332,13 @@ class _Restarting:
     def _is_in_after_list(self, run: TaskRun) -> bool:
         place = self.flow.places.get(run.task_id)
         return place is None or place.list_name in _AFTER_LISTS or place.list_name == "onPause"
+
+    def _whole(self, run_id: str) -> str:
+        """Return the run itself, or the WorkingDirectory that it belongs to."""
+        run = self.kept.get(run_id)
+        if run is not None and run.parent_id and is_inside(self.flow, run):
+            return run.parent_id
+        return run_id
 
     def _starts_as_a_whole(self, run: TaskRun) -> bool:
         return _is(self._task(run), _AS_A_WHOLE)

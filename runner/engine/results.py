@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from runner.engine import directing, ending, kill, lists, retry
-from runner.engine.commands import SetTimer, StartReplay
+from runner import durations
+from runner.engine import directing, directories, ending, kill, lists, retry
+from runner.engine.commands import SetTimer, StartReplay, Tell
 from runner.engine.events import TaskFailed, TaskKilled, TaskSucceeded
 from runner.engine.step import Step
 from runner.model.evolve import replace
 from runner.model.execution import Attempt, TaskRun
 from runner.model.flow import Retry, Task
+from runner.model.logs import Level
 from runner.model.states import State
 
 MAX_LOSSES = 3
@@ -61,6 +63,8 @@ def failed(step: Step, run: TaskRun, event: TaskFailed) -> None:
     if run.state.is_terminal or step.execution.state is State.KILLING:
         _close(step, task, run, State.KILLED if event.lost else State.FAILED)
     elif event.lost and _losses(run) <= MAX_LOSSES:
+        if directories.is_directory(task):
+            run = directories.begin_again(step, run)
         lists.submit(step, run)
     elif event.lost or not _tried_again(step, task, run):
         _close(step, task, run, State.FAILED)
@@ -71,9 +75,19 @@ def killed(step: Step, run: TaskRun, event: TaskKilled) -> None:
     _close(step, step.task(run), _ended(step, run, event, State.KILLED), State.KILLED)
 
 
+def timed_out(step: Step, run: TaskRun) -> None:
+    """Fail a wait that takes longer than the task's timeout."""
+    timeout = durations.parse(run.evaluated["timeout"])
+    message = f"Timeout after {durations.clock_text(timeout)}"
+    step.do(Tell(Level.ERROR, message, run.id))
+    failed(step, run, TaskFailed(run.id, len(run.attempts) - 1, message))
+
+
 def _close(step: Step, task: Task, run: TaskRun, state: State) -> None:
     if run.state.is_terminal:  # late: its flowable has ended without it; kept for the record
         step.put(run.enter(lists.adjusted(task, state), step.now))
+    elif directories.is_directory(task):
+        directories.attempt_ended(step, step.put(run), state)
     else:
         step.put(run)
         lists.finish(step, run, state)
@@ -106,7 +120,7 @@ def _losses(run: TaskRun) -> int:
 def _tried_again(step: Step, task: Task, run: TaskRun) -> bool:
     """Schedule the next attempt if a retry allows one."""
     policy = retry.policy(step.flow, task.id)
-    if policy is None or run.state.is_terminal:
+    if policy is None or run.state.is_terminal or directories.is_directory(task):
         return False
     if policy.behavior == "CREATE_NEW_EXECUTION":
         return _replayed(step, policy, run)

@@ -19,7 +19,8 @@ OwnerId = str | None
 
 
 class Step:
-    """Collects changes and commands. Local to one call of `advance`, so its mutability never shows."""
+    """Collects changes and commands. Local to one call of `advance`, so its mutability never shows.
+    """
 
     def __init__(self, flow: Flow, execution: Execution, runs: TaskRuns, now: datetime) -> None:
         self.flow = flow
@@ -128,14 +129,19 @@ class Step:
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────
 
     def create(
-        self, task: Task, owner: OwnerId, value: str | None = None, iteration: int | None = None
+        self,
+        task: Task,
+        owner: OwnerId,
+        value: str | None = None,
+        iteration: int | None = None,
+        run_id: str | None = None,
     ) -> TaskRun:
         """Make the run of a task, in state CREATED."""
         sequence = self.execution.sequence
         self.execution = replace(self.execution, sequence=sequence + 1)
         return self.put(
             TaskRun(
-                id=task_run_id(self.execution.id, sequence),
+                id=run_id or task_run_id(self.execution.id, sequence),
                 execution_id=self.execution.id,
                 sequence=sequence,
                 task_id=task.id,

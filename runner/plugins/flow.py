@@ -9,8 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
+from runner import durations
 from runner.model.flow import TaskKind
-from runner.plugin import Read, Task
+from runner.plugin import Read, RunContext, Task
 
 _OLD = "io.kestra.core.tasks.flows."
 _ENDS = ("errors", "finally")
@@ -380,3 +381,9 @@ class Sleep(Flowable):
 
     type: Literal["io.kestra.plugin.core.flow.Sleep"] = "io.kestra.plugin.core.flow.Sleep"
     duration: timedelta = Field(description="how long")
+
+    def run(self, ctx: RunContext) -> None:
+        """Wait on a worker: inside a WorkingDirectory."""
+        ctx.log.info(f"Waiting for {durations.format(self.duration)}")
+        ctx.sleep(self.duration)
+

@@ -1,4 +1,5 @@
-"""What each kind of control flow answers: what it wants rendered, which children now, how it ends."""
+"""What each kind of control flow answers: what it wants rendered, which children now, how it ends.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +93,8 @@ class Flowable:
         return sequential(situation)
 
     def at_end(self, task: Task, run: TaskRun) -> Evaluate | None:
-        """Return what to ask when its main list has ended without failure; None: that is its end."""
+        """Return what to ask when its main list has ended without failure; None: that is its end.
+        """
         return None
 
     def outcome(self, task: Task, run: TaskRun, state: State) -> State:

@@ -20,11 +20,16 @@ class Sleep(Flowable):
     """Waits on a timer: no slot is held meanwhile."""
 
     def wants(self, task: Task) -> Mapping[str, Any]:
-        return {"duration": task.properties.get("duration")}
+        fields = {"duration": task.properties.get("duration"), "timeout": task.timeout}
+        return {name: value for name, value in fields.items() if value is not None}
 
     def begin(self, task: Task, run: TaskRun, now: datetime) -> Begun:
         duration = durations.parse(run.evaluated["duration"])
         wait = SetTimer(f"sleep:{run.id}", now + duration)
+        if timeout := run.evaluated.get("timeout"):
+            longest = durations.parse(timeout)
+            if longest < duration:
+                wait = SetTimer(f"timeout:{run.id}", now + longest)
         tell = Tell(Level.INFO, f"Waiting for {durations.format(duration)}", run.id)
         return Begun(run, (tell, wait), children=False)
 

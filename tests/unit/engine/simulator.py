@@ -32,6 +32,7 @@ from runner.engine.events import (
     TaskSucceeded,
     TimerFired,
 )
+from runner.engine.step import begin_attempt
 from runner.model.execution import Execution, TaskRun
 from runner.model.flow import Flow, Task, TaskKind
 from runner.model.states import State
@@ -185,6 +186,11 @@ class Simulation:
                 self.script = script
                 return self.feed(event)
         raise AssertionError(f"{task_id} is not held")
+
+    def claim(self, task_id: str) -> None:
+        """Let a worker take the attempt of a held task, as the store does it."""
+        run = self.of(task_id)[0].enter(State.RUNNING, self.now)
+        self.runs.by_id[run.id] = begin_attempt(run, self.now)
 
     def fire_timers(self) -> "Simulation":
         due, self.timers = self.timers, {}
