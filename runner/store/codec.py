@@ -250,6 +250,6 @@ NEW_EXECUTION_COLUMNS = (
     "id", "namespace", "flow_id", "revision", "state", "version", "folded", "sequence", "history",
     "labels", "inputs", "variables", "outputs", "trigger", "trigger_id", "trigger_type",
     "upstream_id", "upstream_task_run_id", "parent_id", "original_id", "attempt_number",
-    "original_created_at", "schedule_at", "kind", "source_name", "commit", "scope", "deferred", "fully_ended",
-    "created_by", "created_at", "started_at", "ended_at", "queued_at",
+    "original_created_at", "schedule_at", "kind", "source_name", "commit", "scope", "deferred",
+    "fully_ended", "created_by", "created_at", "started_at", "ended_at", "queued_at",
 )  # fmt: skip

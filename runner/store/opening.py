@@ -60,9 +60,19 @@ def log_path(path: Path, log_url: str | None) -> Path:
 
 def migrate(url: str, *, log_url: str | None = None) -> None:
     """Make the tables, or bring them to this version; several processes may call it at once."""
+    if _stored_version(url) == VERSION and _has_logs(url, log_url):
+        return  # without the memory and time of importing SQLAlchemy and Alembic
     from runner.store.migrating import upgrade
 
     upgrade(url, log_url)
+
+
+def _has_logs(url: str, log_url: str | None) -> bool:
+    if not is_sqlite(url):
+        return True
+    from runner.store.sqlite import path_of
+
+    return log_path(path_of(url), log_url).exists()
 
 
 def check_version(url: str) -> None:

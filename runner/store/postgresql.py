@@ -25,7 +25,7 @@ except ImportError as exc:
         "PostgreSQL needs psycopg, which is not installed: pip install 'headrace[postgres]'"
     ) from exc
 
-_WAIT_SECONDS = 30.0
+_WAIT_SECONDS = 10.0
 _CONNECTIONS = 12
 _PREPARE_AFTER = 3
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
@@ -154,12 +154,16 @@ class _Block:
         self._statement = statement
 
     def __enter__(self) -> PostgresqlConnection:
-        self._connection = connection = self._database.take()
-        try:
-            connection.raw.execute(self._statement)
-        except BaseException as exc:
-            self._database.give(connection)
-            raise translated(exc) from exc
+        for left in reversed(range(_CONNECTIONS + 1)):
+            self._connection = connection = self._database.take()
+            try:
+                connection.raw.execute(self._statement)
+            except psycopg.Error as exc:
+                self._database.give(connection)
+                if connection.raw.closed and left:  # the server was restarted: try the next
+                    continue
+                raise translated(exc) from exc
+            break
         connection.begun(writes=self._statement != _READ)
         return connection
 

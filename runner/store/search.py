@@ -249,13 +249,16 @@ def _literal(text: str) -> str:
 
 
 def _labels(labels: Iterable[tuple[str, str]], where: _Where) -> _Where:
-    """Return *where* with the condition that an execution has all these labels."""
-    exists = (
-        "EXISTS (SELECT 1 FROM execution_labels o "
-        "WHERE o.execution_id = e.id AND o.key = ? AND o.value = ?)"
+    """Return *where* with the condition that an execution has all these labels.
+
+    Counted, not EXISTS: that PostgreSQL turns into a join, driven by the wrong side.
+    """
+    has = (
+        "(SELECT count(*) FROM execution_labels o "
+        "WHERE o.execution_id = e.id AND o.key = ? AND o.value = ?) > 0"
     )
     for label in labels:
-        where = where.plus(exists, *label)
+        where = where.plus(has, *label)
     return where
 
 
