@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from gitsync.addresses import ZERO
 from gitsync.globs import any_matches, matches
@@ -25,7 +25,16 @@ family = Family(name="git", title="Git")
 _SKIP = re.compile(r"\[(?:skip ci|ci skip|no ci|skip headrace|headrace skip)\]", re.IGNORECASE)
 _HEADS = "refs/heads/"
 _TAGS = "refs/tags/"
-Patterns = Annotated[tuple[str, ...], Read.STATIC]
+
+
+def _as_list(value: Any) -> Any:
+    """Take a single pattern for a list of one, and a number (a tag ``1.0``) for its text."""
+    if isinstance(value, list | tuple):
+        return [str(item) if isinstance(item, int | float) else item for item in value]
+    return [str(value)] if isinstance(value, str | int | float) else value
+
+
+Patterns = Annotated[list[str], BeforeValidator(_as_list), Read.STATIC]
 
 
 class Commit(TriggerType):
@@ -48,14 +57,14 @@ class Commit(TriggerType):
     family: ClassVar[Family | None] = family
 
     type: Literal["io.headrace.trigger.Commit"] = "io.headrace.trigger.Commit"
-    branches: Patterns = Field(default=(), description="branches by name or pattern")
-    tags: Patterns = Field(default=(), description="tags by name or pattern")
+    branches: Patterns = Field(default=[], description="branches by name or pattern")
+    tags: Patterns = Field(default=[], description="tags by name or pattern")
     paths: Patterns = Field(
-        default=(),
+        default=[],
         description="patterns of paths in the repository, one of which must have changed",
     )
     paths_ignore: Patterns = Field(
-        default=(), description="patterns of paths; changes to nothing but these start nothing"
+        default=[], description="patterns of paths; changes to nothing but these start nothing"
     )
 
 

@@ -29,6 +29,12 @@ def test_a_trigger_watches(properties, ref, expected):
     assert watches(a_trigger(**properties), ref, MAIN) is expected
 
 
+def test_a_single_pattern_and_a_number_are_taken_as_they_are_meant():
+    trigger = commit_trigger(Trigger("a", TYPE, {"branches": "main", "tags": [1.5]}))
+
+    assert (trigger.branches, trigger.tags) == (["main"], ["1.5"])
+
+
 @pytest.mark.parametrize(
     ("properties", "changed", "expected"),
     [
