@@ -13,9 +13,9 @@ _QUIET = (
 )
 
 
-def launch(playwright):
-    """Start it; the caller closes it."""
+def launch(playwright, *arguments):
+    """Start it, with *arguments* on top of ours; the caller closes it."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         raise RuntimeError("no Chromium is installed: run tests/services/setup.sh")
-    return playwright.chromium.launch(executable_path=program, args=_QUIET)
+    return playwright.chromium.launch(executable_path=program, args=[*_QUIET, *arguments])
