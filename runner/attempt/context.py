@@ -71,10 +71,8 @@ class AttemptContext:
     def working_dir(self) -> Path:
         with self._lock:
             if self._working_dir is None:
-                parent = self._runtime.settings.home.resolve() / "work"
-                parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # a container may open it
                 prefix = f"{self.identity.task_run_id}-{self.identity.attempt}-"
-                self._working_dir = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+                self._working_dir = _made(self._runtime.work_folder, prefix)
         return self._working_dir
 
     @property
@@ -138,3 +136,18 @@ class AttemptContext:
             is_ours = tx.attempts.mark(claimed.task_run_id, claimed.attempt, claimed.fence, marker)
         if not is_ours:
             raise TaskStopped("another worker has this attempt now")
+
+
+def _made(parent: Path, prefix: str) -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    except FileNotFoundError:
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # a container may open what is in it
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+
+
+def _remove(folder: Path) -> None:
+    try:
+        folder.rmdir()  # most are empty: a fraction of the time
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from runner.errors import NotFound
 from runner.runtime import Runtime
 
-_REFERENCE = re.compile(r"\$\{(\w+)\}")
 _HIDDEN_PREFIXES = ("SECRET_", "HEADRACE_")
 _HIDDEN_NAMES = frozenset(
     {"REDIS_URL", "DATABASE_URL", "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE"}
@@ -24,7 +22,7 @@ def visible_environment(runtime: Runtime, environment: Mapping[str, str]) -> dic
     that the settings refer to as a credential.
     """
     settings = runtime.settings
-    referenced = set(_references(settings.model_dump()))
+    referenced = runtime.credential_names
     addresses = {settings.database_url, settings.redis_url} - {None}
     return {
         name: value
@@ -61,14 +59,3 @@ def setting(runtime: Runtime, source: str | None, name: str) -> Any:
         case "home":
             return settings.home
     raise NotFound(f"there is no setting {name!r} for tasks")
-
-
-def _references(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield from _REFERENCE.findall(value)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _references(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _references(item)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from runner.clock import Clock, SystemClock
@@ -15,6 +17,8 @@ from runner.secrets import Mask, Secrets
 from runner.settings import Settings
 from runner.storage.base import Storage
 from runner.store.base import Store
+
+_REFERENCE = re.compile(r"\$\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,16 @@ class Runtime:
     envs: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
+    def work_folder(self) -> Path:
+        """Where working directories of attempts are made."""
+        return self.settings.home.resolve() / "work"
+
+    @cached_property
+    def credential_names(self) -> frozenset[str]:
+        """Environment variables that the settings refer to as credentials."""
+        return frozenset(_references(self.settings.model_dump()))
+
+    @cached_property
     def shared_variables(self) -> Mapping[str, Any]:
         """Variables that every expression sees."""
         return {
@@ -43,3 +57,14 @@ class Runtime:
             "globals": self.settings.globals,
             "kestra": {"environment": "headrace", "url": self.settings.web.public_url or ""},
         }
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from _REFERENCE.findall(value)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _references(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _references(item)

@@ -31,6 +31,7 @@ MARK = "TASK_PROCESS_MARK"
 
 GRACE = timedelta(seconds=2)
 _CHUNK_BYTES = 64 * 1024
+_AT_ONCE_BYTES = 32 * 1024  # a socket holds these before anybody reads: one wake-up less
 _READ_ON_SECONDS = 1.0  # from pipes that a process elsewhere still holds open
 
 
@@ -191,10 +192,13 @@ class Supervisor:
         out_reading, out_writing = os.pipe()
         err_reading, err_writing = os.pipe()
         running = Running(ours, out_reading, err_reading, request.mark)
+        message = shim.packed(tuple(request))
+        at_once = message[:_AT_ONCE_BYTES]
         try:
+            ours.sendall(at_once)
             with self._lock:
                 socket.send_fds(self._socket, [b"C"], [theirs.fileno(), out_writing, err_writing])
-            ours.sendall(shim.packed(tuple(request)))
+            ours.sendall(message[len(at_once) :])
         except OSError as exc:
             running.end()
             raise CannotRun(f"the process supervisor is gone: {exc}") from exc

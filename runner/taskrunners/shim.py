@@ -119,18 +119,23 @@ class Supervisor:
         control = socket.socket(fileno=descriptors[0])
         self.commands[control.fileno()] = Command(control, descriptors[1], descriptors[2])
         self.poll.register(control, select.POLLIN)
+        self._hear(self.commands[control.fileno()])  # most requests are there already
         return True
 
     def _hear(self, command: Command) -> None:
         try:
-            data = command.control.recv(1 << 20)
+            data = command.control.recv(1 << 20, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
         except OSError:
             data = b""
         if not data:
             self.poll.unregister(command.control)
-            return self._lose(command)
+            self._lose(command)
+            return
         if command.is_started:
-            return command.stop(0 if b"K" in data else command.request.grace_seconds)
+            command.stop(0 if b"K" in data else command.request.grace_seconds)
+            return
         command.received += data
         if (request := unpacked(command.received)) is not None:
             command.request = Request(*request)
