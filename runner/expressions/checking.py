@@ -59,7 +59,7 @@ def _wrong_arguments(
     node: nodes.Filter | nodes.Test | nodes.Call, extension: Extension
 ) -> str | None:
     try:
-        extension.place(node.args, {keyword.key: keyword.value for keyword in node.kwargs})
+        extension.place(node.args, {str(word.key): word.value for word in node.kwargs})
     except ExpressionError as error:
         return error.reason
     return None

@@ -32,6 +32,12 @@ Step = Callable[[Frame, list[Any]], None]
 Printer = Callable[[Any, Any], str]
 
 
+class MacroText(str):
+    """What a macro wrote; beside other output, typed rendering reads it as JSON."""
+
+    __slots__ = ()
+
+
 class Text(str):
     """Text of the template itself, told apart from texts that expressions give."""
 
@@ -172,7 +178,7 @@ class _Compiler:
 
         return step
 
-    def _condition(self, node: nodes.Expr, what: str = "a condition") -> Evaluate:
+    def _condition(self, node: nodes.Node, what: str = "a condition") -> Evaluate:
         evaluate = self.expression(node)
 
         def condition(frame: Frame) -> bool:
@@ -282,7 +288,8 @@ class _Compiler:
                 try:
                     return frame.lookup(name)
                 except UnknownAttribute as error:
-                    raise error.within(source, offset)
+                    error.within(source, offset)
+                    raise
 
             return context_variable
 
@@ -290,7 +297,8 @@ class _Compiler:
             try:
                 return frame.lookup(name)
             except UnknownAttribute as error:
-                raise error.within(source, offset)
+                error.within(source, offset)
+                raise
 
         return variable
 
@@ -325,7 +333,8 @@ class _Compiler:
                 try:
                     value = lookup(value, key)
                 except ExpressionError as error:
-                    raise error.within(source, offset)
+                    error.within(source, offset)
+                    raise
             return value
 
         return path
@@ -341,7 +350,8 @@ class _Compiler:
                 try:
                     value = lookup(value, subscript)
                 except ExpressionError as error:
-                    raise error.within(source, offset)
+                    error.within(source, offset)
+                    raise
             return value
 
         return path
@@ -364,7 +374,7 @@ class _Compiler:
         )
 
         def literal(frame: Frame) -> Any:
-            return LiteralMap([(_key(key(frame)), value(frame)) for key, value in pairs])
+            return LiteralMap([(_key(key(frame), frame), value(frame)) for key, value in pairs])
 
         return self._placed(literal, node.lineno)
 
@@ -392,7 +402,12 @@ class _Compiler:
         """A chain of operators without short cuts, from its innermost left side on."""
         links: list[tuple[Callable[[Any, Any, Any], Any], Evaluate, int]] = []
         left: nodes.Node = node
-        while isinstance(left, nodes.Filter) and left.name in _STRICT:
+        is_transparent = node.name in _TRANSPARENT
+        while (
+            isinstance(left, nodes.Filter)
+            and left.name in _STRICT
+            and (left.name in _TRANSPARENT) is is_transparent
+        ):
             right = self.expression(left.args[0])
             links.append((_STRICT[left.name], right, left.lineno))
             assert left.node is not None
@@ -400,11 +415,13 @@ class _Compiler:
         first = self.expression(left)
         if len(links) == 1:
             function, right, offset = links[0]
-            return self._placed(
+            evaluate = self._placed(
                 lambda frame: function(first(frame), right(frame), frame.budget), offset
             )
-        links.reverse()
-        return self._chain(first, links)
+        else:
+            links.reverse()
+            evaluate = self._chain(first, links)
+        return evaluate if is_transparent else _opaque(evaluate)
 
     def _chain(
         self, first: Evaluate, links: list[tuple[Callable[[Any, Any, Any], Any], Evaluate, int]]
@@ -417,7 +434,8 @@ class _Compiler:
                 try:
                     value = function(value, right(frame), frame.budget)
                 except ExpressionError as error:
-                    raise error.within(source, offset)
+                    error.within(source, offset)
+                    raise
             return value
 
         return chain
@@ -500,7 +518,7 @@ class _Compiler:
         self, node: nodes.Filter | nodes.Test | nodes.Call, extension: Extension
     ) -> tuple[Evaluate, ...] | ExpressionError:
         positional = [self.expression(argument) for argument in node.args]
-        named = {keyword.key: self.expression(keyword.value) for keyword in node.kwargs}
+        named = {str(word.key): self.expression(word.value) for word in node.kwargs}
         try:
             placed = extension.place(positional, named)
         except ExpressionError as error:
@@ -581,7 +599,8 @@ class _Compiler:
             try:
                 return evaluate(frame)
             except ExpressionError as error:
-                raise error.within(source, offset)
+                error.within(source, offset)
+                raise
             except MemoryError as error:
                 raise LimitExceeded("not enough memory").within(source, offset) from error
             except _PYTHON_ERRORS as error:
@@ -676,7 +695,7 @@ def run_macro(macro: Macro, given: dict[str, Any], frame: Frame) -> str:
     for step in macro.steps:
         step(inside, out)
     budget.leave()
-    return join(out, inside, java_text)
+    return MacroText(join(out, inside, java_text))
 
 
 def run_block(name: str, frame: Frame) -> str:
@@ -701,10 +720,10 @@ def _list(items: tuple[Evaluate, ...]) -> Evaluate:
     return lambda frame: [item(frame) for item in items]
 
 
-def _key(value: Any) -> Any:
+def _key(value: Any, frame: Frame) -> Any:
     if value is None or isinstance(value, str | bool) or is_number(value):
         return value
-    raise ExpressionError(f"{describe(value)} cannot be a key")
+    return text_form(value, frame.budget)
 
 
 def _or_null(evaluate: Evaluate) -> Evaluate:
@@ -749,9 +768,7 @@ def _with_arguments(
     return with_arguments
 
 
-def _with_frame(
-    extension: Extension, left: Evaluate, arguments: tuple[Evaluate, ...]
-) -> Evaluate:
+def _with_frame(extension: Extension, left: Evaluate, arguments: tuple[Evaluate, ...]) -> Evaluate:
     code, takes_null = extension.code, extension.takes_null
 
     def with_frame(frame: Frame) -> Any:
@@ -761,6 +778,18 @@ def _with_frame(
         return code(frame, value, *[argument(frame) for argument in arguments])
 
     return with_frame
+
+
+def _opaque(evaluate: Evaluate) -> Evaluate:
+    """What is unknown inside arithmetic and comparisons, `??` around them does not catch."""
+
+    def opaque(frame: Frame) -> Any:
+        try:
+            return evaluate(frame)
+        except UnknownAttribute as error:
+            raise error.final() from error
+
+    return opaque
 
 
 def _may_be_null(parameter: Parameter) -> bool:
@@ -785,6 +814,7 @@ def _python_reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+_TRANSPARENT = ("$contains", "$isIn", "$..")
 _STRICT: dict[str, Callable[[Any, Any, Any], Any]] = {
     "$+": operators.add,
     "$-": operators.subtract,

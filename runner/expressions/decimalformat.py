@@ -78,9 +78,7 @@ def _negative(positive: Pattern, negative: Pattern | None, symbols: Symbols) -> 
     return negative.prefix, negative.suffix
 
 
-def _not_finite(
-    value: float, positive: Pattern, negative: Pattern | None, symbols: Symbols
-) -> str:
+def _not_finite(value: float, positive: Pattern, negative: Pattern | None, symbols: Symbols) -> str:
     if math.isnan(value):
         return "NaN"
     if value > 0:
@@ -245,4 +243,3 @@ def symbols_of(locale: str) -> Symbols:
         return Symbols()
     table = found.get("latn", found)
     return Symbols(table.get("decimal", "."), table.get("group", ","), table.get("minusSign", "-"))
-

@@ -83,7 +83,9 @@ class UnknownAttribute(ExpressionError):
 
     @property
     def reason(self) -> str:
-        what = f"{self._owner} has no {self.name!r}" if self._owner else f"no variable {self.name!r}"
+        what = (
+            f"{self._owner} has no {self.name!r}" if self._owner else f"no variable {self.name!r}"
+        )
         return what + did_you_mean(self.name, self._known)
 
 

@@ -91,9 +91,7 @@ class Frame:
         """The names in sight, for a suggestion."""
         return [str(name) for name in self.variables()]
 
-    def inner(
-        self, program: Program, *, scopes: list[dict[str, Any]], sees_context: bool
-    ) -> Frame:
+    def inner(self, program: Program, *, scopes: list[dict[str, Any]], sees_context: bool) -> Frame:
         """A frame for a macro or a block, at this one's cost."""
         return Frame(
             self.context, program, scopes=scopes, sees_context=sees_context, budget=self.budget

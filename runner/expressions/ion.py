@@ -47,7 +47,9 @@ _SKIP = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _TIMESTAMP = re.compile(
     r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?T?(?:(\d\d):(\d\d)(?::(\d\d)(\.\d+)?)?(Z|[+-]\d\d:\d\d))?"
 )
-_NUMBER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|\d[\d_]*(?:\.[\d_]*)?(?:[eEdD][+-]?\d+)?)")
+_NUMBER = re.compile(
+    r"[+-]?(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|\d[\d_]*(?:\.[\d_]*)?(?:[eEdD][+-]?\d+)?)"
+)
 _WORDS = re.compile(r"[+-]inf|[A-Za-z_$][A-Za-z0-9_$]*(?:\.[a-z]+)?")
 _HEX_ESCAPE = {"x": 2, "u": 4, "U": 8}
 _MAX_DIGITS = 4_000

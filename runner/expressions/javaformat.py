@@ -115,13 +115,17 @@ def _formatted(specifier: Specifier, value: Any, frame: Frame) -> str:
 def _string(specifier: Specifier, value: Any, frame: Frame) -> str:
     _allow_flags(specifier, "-")
     text = text_form(value, frame.budget)
-    return _padded(specifier, text[: specifier.precision] if specifier.precision is not None else text)
+    return _padded(
+        specifier, text[: specifier.precision] if specifier.precision is not None else text
+    )
 
 
 def _boolean(specifier: Specifier, value: Any, frame: Frame) -> str:
     _allow_flags(specifier, "-")
     text = "false" if value is None or value is False else "true"
-    return _padded(specifier, text[: specifier.precision] if specifier.precision is not None else text)
+    return _padded(
+        specifier, text[: specifier.precision] if specifier.precision is not None else text
+    )
 
 
 def _character(specifier: Specifier, value: Any, frame: Frame) -> str:

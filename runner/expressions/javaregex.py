@@ -40,7 +40,10 @@ _CLASSES = {
     "s": r" \t\n\x0B\f\r",
 }
 _NEGATED = {"D": "d", "W": "w", "S": "s"}
-_INNER = {"h": r" \t\xA0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000", "v": r"\n\x0B\f\r\x85\u2028\u2029"}
+_INNER = {
+    "h": r" \t\xA0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000",
+    "v": r"\n\x0B\f\r\x85\u2028\u2029",
+}
 
 
 def compile_pattern(pattern: str) -> Pattern[str]:

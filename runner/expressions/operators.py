@@ -13,7 +13,17 @@ from typing import Any
 from .budget import Budget
 from .errors import ExpressionError, LimitExceeded
 from .printing import MAX_DEPTH, float32, text_form
-from .values import BigInteger, Float32, Long, describe, is_integer, is_list, is_map, is_number, wrap64
+from .values import (
+    BigInteger,
+    Float32,
+    Long,
+    describe,
+    is_integer,
+    is_list,
+    is_map,
+    is_number,
+    wrap64,
+)
 
 DECIMAL128 = DecimalContext(prec=34)
 _LONG = re.compile(r"[+-]?\d{1,30}")
@@ -203,7 +213,7 @@ _DECIMAL: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
 def equal(left: Any, right: Any, budget: Budget, depth: int = 0) -> bool:
     """Equality without coercion: numbers by value, everything else of one type."""
     if left is right:
-        return left == left
+        return not (isinstance(left, float) and math.isnan(left))
     if isinstance(left, str) or isinstance(right, str):
         return isinstance(left, str) and isinstance(right, str) and left == right
     if isinstance(left, bool) or isinstance(right, bool):
@@ -226,7 +236,7 @@ def equal(left: Any, right: Any, budget: Budget, depth: int = 0) -> bool:
 
 def _same_number(left: Any, right: Any) -> bool:
     if isinstance(left, Decimal) or isinstance(right, Decimal):
-        return _exact(left) == _exact(right)
+        return bool(_exact(left) == _exact(right))
     return bool(left == right)
 
 
@@ -241,9 +251,7 @@ def _descend(budget: Budget, depth: int) -> None:
         raise LimitExceeded(f"a value is nested more than {MAX_DEPTH} levels deep")
 
 
-def ordered(
-    symbol: str, compare: Callable[[Any, Any], bool]
-) -> Callable[[Any, Any, Budget], bool]:
+def ordered(symbol: str, compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any, Budget], bool]:
     """The comparison of that name: numbers, or two texts by code unit; false beside null."""
 
     def comparison(left: Any, right: Any, budget: Budget) -> bool:

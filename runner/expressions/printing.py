@@ -14,7 +14,7 @@ from typing import Any
 from runner import durations
 
 from .budget import Budget
-from .errors import LimitExceeded
+from .errors import ExpressionError, LimitExceeded
 from .values import Entry, Float32, is_list, is_map
 
 MAX_DEPTH = 150
@@ -209,11 +209,17 @@ def _write_json_map(value: Mapping[Any, Any], parts: _Parts, depth: int) -> None
     opening = "{"
     for key, item in value.items():
         if item is not None or parts.keeps_null:
-            name = key if isinstance(key, str) else text_form(key, parts.budget)
+            name = key if isinstance(key, str) else _json_key(key, parts.budget)
             parts.append(f"{opening}{json_string(name)}:")
             _write_json(item, parts, depth + 1)
             opening = ","
     parts.append("{}" if opening == "{" else "}")
+
+
+def _json_key(key: Any, budget: Budget) -> str:
+    if key is None:
+        raise ExpressionError("null cannot be a key in JSON")
+    return text_form(key, budget)
 
 
 def json_string(text: str) -> str:

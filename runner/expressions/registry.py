@@ -18,7 +18,7 @@ _PARAMETER = re.compile(r"(\w+)(\*\??|…)?(?:=(.*))?")
 
 @dataclass(frozen=True)
 class Parameter:
-    """One argument that may be given; `required` ones must be there, and not null unless nullable."""
+    """One argument; a required one must be given, and not be null unless it is nullable."""
 
     name: str
     required: bool = False
@@ -31,6 +31,8 @@ class Parameter:
             return f"{self.name}*"
         if self.variadic:
             return f"{self.name}…"
+        if isinstance(self.default, bool):
+            return f"{self.name}={str(self.default).lower()}"
         return self.name if self.default is None else f"{self.name}={self.default!r}"
 
 
@@ -126,10 +128,10 @@ class Table:
     ) -> Callable[[Code], Code]:
         """Register the decorated function.
 
-        `signature` is `name(required*, or_null*?, other=default, any…)`. The function gets the frame first if
-        its first parameter is called `frame`; then, for filters and tests, the value on the left;
-        then the arguments. Its docstring is the documentation. A filter is not called for null
-        unless it takes null.
+        `signature` is `name(required*, or_null*?, other=default, any…)`. The function gets the frame
+        first if its first parameter is called `frame`; then, for filters and tests, the value on
+        the left; then the arguments. Its docstring is the documentation. A filter is not called
+        for null unless it takes null.
         """
         name, parameters = _read_signature(signature)
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .budget import Budget
-from .compiler import Program, Text, compile_template, join
+from .compiler import MacroText, Program, Text, compile_template, join
 from .context import Context
 from .errors import ExpressionError, LimitExceeded, UnknownAttribute
 from .frame import Frame
@@ -61,7 +61,7 @@ def render_value(value: JsonValue, context: Context, *, typed: bool = False) -> 
         ExpressionError: one of the texts cannot be rendered.
     """
     if isinstance(value, str):
-            return _plain_json(render(value, context, typed=typed))
+        return _plain_json(render(value, context, typed=typed))
     root = _Rendering(context)
     return _plain_json(root.structure(value, recursive=context.settings.recursive))
 
@@ -212,12 +212,18 @@ def typed_value(out: list[Any], frame: Frame) -> Any:
     if len(written) == 1 and not isinstance(written[0], Text):
         return plain(written[0], frame.budget)
     text = join(written, frame)
-    if all(isinstance(item, str | bool) or is_number(item) for item in written):
+    if all(_is_scalar(item) for item in written):
         return text
     try:
         return read_first(text)
     except InvalidJson:
         return text
+
+
+def _is_scalar(value: Any) -> bool:
+    if type(value) is MacroText:
+        return False
+    return isinstance(value, str | bool) or is_number(value)
 
 
 def plain(value: Any, budget: Budget, depth: int = 0) -> Any:

@@ -18,9 +18,7 @@ _BOOLEANS = {
     **dict.fromkeys(("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"), False),
 }
 _NULLS = {"", "~", "null", "Null", "NULL"}
-_INTEGER = re.compile(
-    r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]+|0|[1-9][0-9_]*)"
-)
+_INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]+|0|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_]*)?\.?[0-9_]*(?:[eE][-+]?[0-9]+)?")
 _SPECIAL_FLOAT = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _LEADING = re.compile(r"[-?:](?:\s|$)|[,\[\]{}#&*!|>'\"%@`]|---|\.\.\.")
@@ -101,7 +99,7 @@ class _Builder:
             if not isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
                 raise ExpressionError("a key of this YAML is no text")
             key = event.anchor if isinstance(event, yaml.AliasEvent) else event.value
-            items[key] = self.value(self.next(), depth + 1)
+            items[str(key)] = self.value(self.next(), depth + 1)
         return items
 
 

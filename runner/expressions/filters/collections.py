@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
-from ..errors import ExpressionError
-from ..frame import Frame
-from ..operators import code_units, equal, is_number
-from ..printing import text_form
-from ..registry import FILTERS
-from ..values import LiteralMap, class_name, describe, is_integer, is_list, is_map
+from runner.expressions.errors import ExpressionError
+from runner.expressions.frame import Frame
+from runner.expressions.operators import code_units, equal
+from runner.expressions.printing import text_form
+from runner.expressions.registry import FILTERS
+from runner.expressions.values import (
+    LiteralMap,
+    class_name,
+    describe,
+    is_integer,
+    is_list,
+    is_map,
+)
 
 filter_ = FILTERS.register
 
@@ -86,7 +94,12 @@ def slice_(value: Any, from_index: Any, to_index: Any) -> Any:
         raise ExpressionError(f"slice needs a list or a string, not {describe(value)}")
     start = 0 if from_index is None else _index(from_index, "fromIndex")
     end = len(value) if to_index is None else _index(to_index, "toIndex")
-    if start < 0 or end > len(value) or start > len(value) or (to_index is not None and start >= end):
+    if (
+        start < 0
+        or end > len(value)
+        or start > len(value)
+        or (to_index is not None and start >= end)
+    ):
         raise ExpressionError(f"slice: {start} to {end} is not inside 0 to {len(value)}")
     return value[start:end] if isinstance(value, str) else list(value[start:end])
 
@@ -189,7 +202,7 @@ def class_name_(value: Any) -> str | None:
 )
 def jq(frame: Frame, value: Any, expression: Any) -> list[Any]:
     """All results of a jq 1.6 program, as a list; the input is any value, or JSON text."""
-    from ..jq import run_program
+    from runner.expressions.jq import run_program
 
     return run_program(value, expression, frame.budget, frame.world.now)
 
@@ -215,18 +228,19 @@ def _sorted(frame: Frame, value: Any, name: str) -> list[Any]:
     frame.budget.spend(len(items))
     if all(isinstance(item, str) for item in items):
         return sorted(items, key=code_units)
-    if all(is_number(item) or isinstance(item, bool) for item in items):
-        if len({_kind(item) for item in items}) == 1:
-            return sorted(items)
+    kinds = {_kind(item) for item in items}
+    if len(kinds) == 1 and kinds <= {bool, int, float, Decimal}:
+        return sorted(items)
     if len(items) <= 1:
         return items
-    kinds = sorted({describe(item) for item in items})
-    raise ExpressionError(f"{name} cannot order {' and '.join(kinds)}")
+    names = sorted({describe(item) for item in items})
+    raise ExpressionError(f"{name} cannot order {' and '.join(names)}")
 
 
 def _kind(number: Any) -> type:
     """What Java compares with its like only; integers of all sizes count as one here."""
-    return next(kind for kind in (bool, int, float, str, object) if isinstance(number, kind))
+    kinds = (bool, int, float, Decimal, str, object)
+    return next(kind for kind in kinds if isinstance(number, kind))
 
 
 def _list(value: Any, name: str) -> Any:

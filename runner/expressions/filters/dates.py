@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ExpressionError
-from ..frame import Frame
-from ..javatime import moments
-from ..javatime.formatting import format_moment
-from ..javatime.moments import NANOS, Moment, moment_of
-from ..javatime.reading import read_moment
-from ..javatime.zones import Zone, zone_of
-from ..registry import FILTERS
-from ..values import Long, describe, is_number
+from runner.expressions.errors import ExpressionError
+from runner.expressions.frame import Frame
+from runner.expressions.javatime import moments
+from runner.expressions.javatime.formatting import format_moment
+from runner.expressions.javatime.moments import NANOS, Moment, moment_of
+from runner.expressions.javatime.reading import read_moment
+from runner.expressions.javatime.zones import Zone, zone_of
+from runner.expressions.registry import FILTERS
+from runner.expressions.values import Long, describe, is_number
 
 filter_ = FILTERS.register
 _DATE = "2024-03-15T13:45:30.123456Z"

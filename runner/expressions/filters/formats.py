@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..frame import Frame
-from ..printing import json_text
-from ..registry import FILTERS
+from runner.expressions.frame import Frame
+from runner.expressions.printing import json_text
+from runner.expressions.registry import FILTERS
 
 filter_ = FILTERS.register
 
@@ -17,7 +17,7 @@ def to_json(frame: Frame, value: Any) -> str:
     return json_text(value, frame.budget)
 
 
-@filter_("json", takes_null=True, alias_of="toJson")
+@filter_("json", ("{{ [1] | json }}", "[1]"), takes_null=True, alias_of="toJson")
 def json_(frame: Frame, value: Any) -> str:
     return to_json(frame, value)
 
@@ -25,7 +25,7 @@ def json_(frame: Frame, value: Any) -> str:
 @filter_("toIon", ("{{ {'a': 1.5} | toIon }}", "{a:1.5e0}"), takes_null=True)
 def to_ion(frame: Frame, value: Any) -> str:
     """Amazon Ion text."""
-    from ..ion import write_ion
+    from runner.expressions.ion import write_ion
 
     return write_ion(value, frame.budget)
 
@@ -33,6 +33,6 @@ def to_ion(frame: Frame, value: Any) -> str:
 @filter_("yaml", ("{{ {'a': [1, 'yes']} | yaml }}", 'a:\n - 1\n - "yes"\n'), takes_null=True)
 def yaml(frame: Frame, value: Any) -> str:
     """YAML in block style."""
-    from ..yamltext import write_yaml
+    from runner.expressions.yamltext import write_yaml
 
     return write_yaml(value, frame.budget)

@@ -7,12 +7,11 @@ import re
 from decimal import Decimal, DecimalException
 from typing import Any
 
-from ..errors import ExpressionError
-from ..frame import Frame
-from ..operators import wrap64
-from ..printing import float32, float32_text
-from ..registry import FILTERS
-from ..values import BigInteger, Float32, Long, describe, is_number
+from runner.expressions.errors import ExpressionError
+from runner.expressions.frame import Frame
+from runner.expressions.printing import float32, float32_text
+from runner.expressions.registry import FILTERS
+from runner.expressions.values import BigInteger, Float32, Long, describe, is_number, wrap64
 
 filter_ = FILTERS.register
 _MAX_DIGITS = 4_000
@@ -52,7 +51,7 @@ def number(value: Any, type: Any) -> Any:
 @filter_("numberFormat(format)", ("{{ 1234.5 | numberFormat('#,##0.00') }}", "1,234.50"))
 def number_format(frame: Frame, value: Any, format: Any) -> str:
     """The number by a pattern of Java's `DecimalFormat`."""
-    from ..decimalformat import format_number
+    from runner.expressions.decimalformat import format_number
 
     if not is_number(value):
         raise ExpressionError(f"numberFormat needs a number, not {describe(value)}")

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote_plus, unquote_to_bytes
 
-from .. import javaregex
-from ..attributes import java_trim, utf16_length
-from ..errors import ExpressionError
-from ..frame import Frame
-from ..printing import text_form
-from ..registry import FILTERS
-from ..values import TextArray, describe, is_integer, is_list, is_map, is_number
+from runner.expressions import javaregex
+from runner.expressions.attributes import java_trim, utf16_length
+from runner.expressions.errors import ExpressionError
+from runner.expressions.frame import Frame
+from runner.expressions.printing import text_form
+from runner.expressions.registry import FILTERS
+from runner.expressions.values import TextArray, describe, is_integer, is_list, is_map, is_number
 
 filter_ = FILTERS.register
 _WORD = re.compile(r"\S+")
@@ -290,13 +290,16 @@ def nl2br(value: Any) -> str:
 @filter_("format(values…)", ("{{ '%s: %05.2f' | format('x', 3.14159) }}", "x: 03.14"))
 def format_(frame: Frame, value: Any, *values: Any) -> str:
     """Java's `String.format`."""
-    from ..javaformat import format_text
+    from runner.expressions.javaformat import format_text
 
     return format_text(text_form(value, frame.budget), values, frame)
 
 
 @filter_(
-    "regexMatch(regex*)", ("{{ 'v1.2' | regexMatch('[0-9]') }}", "true"), takes_null=True, since="2.0"
+    "regexMatch(regex*)",
+    ("{{ 'v1.2' | regexMatch('[0-9]') }}", "true"),
+    takes_null=True,
+    since="2.0",
 )
 def regex_match(frame: Frame, value: Any, regex: Any) -> bool:
     """Whether the regular expression is found anywhere in the text."""
@@ -352,7 +355,7 @@ def length(value: Any) -> int:
 
 def deep(frame: Frame, value: Any, change: Callable[[str], str], depth: int = 0) -> Any:
     """Change every text in a value; what is neither list nor map counts as text."""
-    from ..printing import MAX_DEPTH
+    from runner.expressions.printing import MAX_DEPTH
 
     frame.budget.spend(9)
     if depth > MAX_DEPTH:

@@ -6,10 +6,10 @@ import re
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from ..errors import ExpressionError
-from ..javatime.names import WEEKDAYS
-from ..registry import FUNCTIONS
-from ..values import describe
+from runner.expressions.errors import ExpressionError
+from runner.expressions.javatime.names import WEEKDAYS
+from runner.expressions.registry import FUNCTIONS
+from runner.expressions.values import describe
 
 function = FUNCTIONS.register
 _DATE = re.compile(

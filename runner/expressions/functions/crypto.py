@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from ..errors import ExpressionError
-from ..frame import Frame
-from ..registry import FUNCTIONS
-from ..values import describe
+from runner.expressions.errors import ExpressionError
+from runner.expressions.frame import Frame
+from runner.expressions.registry import FUNCTIONS
+from runner.expressions.values import describe
 
 function = FUNCTIONS.register
 _NONCE_BYTES = 12
 
 
-@function("encrypt(key*, plaintext*)")
+@function(
+    "encrypt(key*, plaintext*)",
+    ("{{ encrypt('MTIzNDU2Nzg5MDEyMzQ1Ng==', 'plain') | length }}", "44"),
+)
 def encrypt(frame: Frame, key: Any, plaintext: Any) -> str:
     """The text encrypted with a Base64 key of 16, 24 or 32 bytes."""
     cipher = _cipher(key)

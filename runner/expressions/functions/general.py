@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ExpressionError
-from ..filters.dates import written, zone_for
-from ..frame import Frame
-from ..javatime import moments
-from ..operators import steps
-from ..registry import FUNCTIONS
-from ..values import Long, describe, is_integer, is_number
+from runner.expressions.errors import ExpressionError
+from runner.expressions.filters.dates import written, zone_for
+from runner.expressions.frame import Frame
+from runner.expressions.javatime import moments
+from runner.expressions.operators import steps
+from runner.expressions.registry import FUNCTIONS
+from runner.expressions.values import Long, describe, is_integer, is_number
 
 function = FUNCTIONS.register
 _NANO_ID = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
@@ -52,10 +52,11 @@ def range_(frame: Frame, start: Any, end: Any, increment: Any) -> Any:
     return steps(start, end, increment, frame.budget)
 
 
-@function("now(format='iso', timeZone, existingFormat, locale)")
-def now(
-    frame: Frame, format: Any, timezone: Any, existing_format: Any, locale: Any
-) -> str:
+@function(
+    "now(format='iso', timeZone, existingFormat, locale)",
+    ("{{ now('yyyy-MM-dd') }}", "2024-03-15"),
+)
+def now(frame: Frame, format: Any, timezone: Any, existing_format: Any, locale: Any) -> str:
     """The present moment as text, as the filter `date` writes it."""
     zone = zone_for(frame, timezone)
     moment = moments.moment_of(frame.world.now(), zone)
@@ -63,7 +64,7 @@ def now(
     return written(frame, moment.within(zone), format, locale)
 
 
-@function("uuid")
+@function("uuid", ("{{ uuid() | length }}", "36"))
 def uuid(frame: Frame) -> str:
     """A UUID of version 7: later ones sort after earlier ones."""
     milliseconds = int(frame.world.now().timestamp() * 1000)
@@ -75,13 +76,13 @@ def uuid(frame: Frame) -> str:
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
-@function("id")
+@function("id", ("{{ id() }}", "5mLpYc3kqDpxW7AQbVhT2z"))
 def id_(frame: Frame) -> str:
     """A random id of letters and digits, as executions have."""
     return frame.world.new_id()
 
 
-@function("nanoId(length=21, alphabet)", since="1.0")
+@function("nanoId(length=21, alphabet)", ("{{ nanoId(8) | length }}", "8"), since="1.0")
 def nano_id(frame: Frame, length: Any, alphabet: Any) -> str:
     """Random text of that length from the characters of the alphabet."""
     count = int(length) if is_number(length) else 21
@@ -93,7 +94,7 @@ def nano_id(frame: Frame, length: Any, alphabet: Any) -> str:
     return "".join(letters[random_below(frame, len(letters))] for _ in range(count))
 
 
-@function("ksuid", since="1.0")
+@function("ksuid", ("{{ ksuid() | length }}", "27"), since="1.0")
 def ksuid(frame: Frame) -> str:
     """A KSUID: 27 letters and digits that sort by time."""
     seconds = int(frame.world.now().timestamp()) - _KSUID_EPOCH
@@ -116,7 +117,7 @@ def random_int(frame: Frame, lower: Any, upper: Any) -> int:
     return Long(lower if upper == lower else lower + random_below(frame, upper - lower))
 
 
-@function("randomPort", since="1.0")
+@function("randomPort", ("{{ randomPort() }}", "49152"), since="1.0")
 def random_port(frame: Frame) -> int:
     """A TCP port that is free on the machine that renders."""
     return frame.world.free_port()
@@ -134,7 +135,7 @@ def fetch_context(frame: Frame) -> Any:
     return dict(frame.variables())
 
 
-@function("env(name*, default)", since="2.0")
+@function("env(name*, default)", ("{{ env('REGION', 'none') }}", "none"), since="2.0")
 def env(frame: Frame, name: Any, default: Any) -> Any:
     """An environment variable of the server, else the default."""
     if not isinstance(name, str):

@@ -6,27 +6,32 @@ import re
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from ..context import HttpRequest
-from ..errors import ExpressionError
-from ..frame import Frame
-from ..printing import json_text, text_form
-from ..registry import FUNCTIONS
-from ..values import describe, is_integer, is_list, is_map
+from runner.expressions.context import HttpRequest
+from runner.expressions.errors import ExpressionError
+from runner.expressions.frame import Frame
+from runner.expressions.printing import json_text, text_form
+from runner.expressions.registry import FUNCTIONS
+from runner.expressions.values import describe, is_integer, is_list, is_map
 
 function = FUNCTIONS.register
 
 
-@function("secret(key*, namespace, subkey, full=false)")
+@function(
+    "secret(key*, namespace, subkey, full=false)",
+    ("{{ secret('DB_PASSWORD') }}", "correct horse"),
+)
 def secret(frame: Frame, key: Any, namespace: Any, subkey: Any, full: Any) -> str:
     """A secret, by default of the flow's namespace; `subkey` is an entry of one that is JSON."""
     name = _string(key, "secret", "key")
-    value = frame.world.secret(
-        name, _optional(namespace, "secret"), _optional(subkey, "secret")
-    )
+    value = frame.world.secret(name, _optional(namespace, "secret"), _optional(subkey, "secret"))
     return json_text({"value": value}, frame.budget) if full is True else value
 
 
-@function("kv(key*, namespace, errorOnMissing=true)")
+@function(
+    "kv(key*, namespace, errorOnMissing=true)",
+    ("{{ kv('limits').rows + 1 }}", "101"),
+    ("{{ kv('nothing', errorOnMissing=false) ?? 'none' }}", "none"),
+)
 def kv(frame: Frame, key: Any, namespace: Any, error_on_missing: Any) -> Any:
     """A value of the key-value store, with its type."""
     name = _string(key, "kv", "key")
@@ -36,7 +41,7 @@ def kv(frame: Frame, key: Any, namespace: Any, error_on_missing: Any) -> Any:
 # ---- files
 
 
-@function("read(path*, namespace, version)")
+@function("read(path*, namespace, version)", ("{{ read('queries/all.sql') }}", "SELECT 1"))
 def read(frame: Frame, path: Any, namespace: Any, version: Any) -> str:
     """The content of a namespace file or of a file of the internal storage."""
     uri = file_uri_of(frame, path, namespace, "read")
@@ -47,19 +52,23 @@ def read(frame: Frame, path: Any, namespace: Any, version: Any) -> str:
     return content
 
 
-@function("fileSize(path*, namespace)")
+@function("fileSize(path*, namespace)", ("{{ fileSize('queries/all.sql') }}", "8"))
 def file_size(frame: Frame, path: Any, namespace: Any) -> int:
     """The size of a file in bytes."""
     return frame.world.file_size(file_uri_of(frame, path, namespace, "fileSize"))
 
 
-@function("fileExists(path*, namespace)", since="1.0")
+@function("fileExists(path*, namespace)", ("{{ fileExists('other.sql') }}", "false"), since="1.0")
 def file_exists(frame: Frame, path: Any, namespace: Any) -> bool:
     """Whether there is such a file."""
     return frame.world.file_exists(file_uri_of(frame, path, namespace, "fileExists"))
 
 
-@function("isFileEmpty(path*, namespace)", since="1.0")
+@function(
+    "isFileEmpty(path*, namespace)",
+    ("{{ isFileEmpty('queries/all.sql') }}", "false"),
+    since="1.0",
+)
 def is_file_empty(frame: Frame, path: Any, namespace: Any) -> bool:
     """Whether the file has no content."""
     return frame.world.file_size(file_uri_of(frame, path, namespace, "isFileEmpty")) == 0
@@ -108,8 +117,8 @@ def _refuse_climbing(path: str) -> None:
 
 
 def _flow(frame: Frame, field: str) -> str:
-    flow = frame.context.variables.get("flow")
-    value = flow.get(field) if is_map(flow) else None
+    flow: Any = frame.context.variables.get("flow")
+    value = flow[field] if is_map(flow) and field in flow else None
     if not isinstance(value, str):
         raise ExpressionError(f"there is no flow.{field} here")
     return value
@@ -121,6 +130,7 @@ def _flow(frame: Frame, field: str) -> str:
 @function(
     "http(uri*, method='GET', query, body, contentType='application/json', headers, options, "
     "accept='application/json')",
+    ("{{ http('https://api.example.org/status').state }}", "up"),
     since="1.0",
 )
 def http(
@@ -138,7 +148,10 @@ def http(
     address = _string(uri, "http", "uri")
     if urlsplit(address).scheme not in ("http", "https"):
         raise ExpressionError(f"http needs an http:// or https:// address, not {address!r}")
-    kinds = {"Content-Type": text_form(content_type, frame.budget), "Accept": text_form(accept, frame.budget)}
+    kinds = {
+        "Content-Type": text_form(content_type, frame.budget),
+        "Accept": text_form(accept, frame.budget),
+    }
     request = HttpRequest(
         uri=_with_query(frame, address, query),
         method=_string(method, "http", "method").upper(),
@@ -178,14 +191,15 @@ def _body(frame: Frame, body: Any, content_type: str) -> bytes | None:
     if not (is_map(body) or is_list(body)):
         raise ExpressionError(f"the body of http is a map or a list, not {describe(body)}")
     if "yaml" in content_type:
-        from ..yamltext import write_yaml
+        from runner.expressions.yamltext import write_yaml
 
         return write_yaml(body, frame.budget).encode()
     return json_text(body, frame.budget).encode()
 
 
 def _answer(frame: Frame, text: str, accept: str) -> Any:
-    from ..yamltext import read_yaml
+    from runner.expressions.yamltext import read_yaml
+
     from .parsing import parse_json
 
     if not text.strip():
@@ -212,5 +226,3 @@ def _optional(value: Any, function_name: str) -> str | None:
     if value is None or isinstance(value, str):
         return value or None
     raise ExpressionError(f"{function_name} needs a string there, not {describe(value)}")
-
-

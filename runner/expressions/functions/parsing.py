@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ExpressionError
-from ..frame import Frame
-from ..jsontext import InvalidJson, read_first
-from ..registry import FUNCTIONS
-from ..values import describe
+from runner.expressions.errors import ExpressionError
+from runner.expressions.frame import Frame
+from runner.expressions.jsontext import InvalidJson, read_first
+from runner.expressions.registry import FUNCTIONS
+from runner.expressions.values import describe
 
 function = FUNCTIONS.register
 
@@ -21,7 +21,7 @@ def from_json(frame: Frame, json: Any) -> Any:
     return parse_json(_text(json, "fromJson"), frame)
 
 
-@function("json(json*?)", alias_of="fromJson")
+@function("json(json*?)", ("{{ json('[1, 2]')[1] }}", "2"), alias_of="fromJson")
 def json_(frame: Frame, json: Any) -> Any:
     return from_json(frame, json)
 
@@ -42,7 +42,7 @@ def parse_json(text: str, frame: Frame) -> Any:
 @function("fromIon(ion*?, allRows=false)", ("{{ fromIon('{a: 1, b: [x]}').b }}", '["x"]'))
 def from_ion(frame: Frame, ion: Any, all_rows: Any) -> Any:
     """The first value of an Ion text, or with `allRows` the list of all."""
-    from ..ion import read_ion
+    from runner.expressions.ion import read_ion
 
     if ion is None:
         return None
@@ -55,7 +55,7 @@ def from_ion(frame: Frame, ion: Any, all_rows: Any) -> Any:
 @function("yaml(yaml*)", ("{{ yaml('a: [1, yes]').a }}", "[1,true]"))
 def yaml(frame: Frame, yaml: Any) -> Any:
     """The first document of a YAML text; `yes` and `no` are booleans, dates stay text."""
-    from ..yamltext import read_yaml
+    from runner.expressions.yamltext import read_yaml
 
     return read_yaml(_text(yaml, "yaml"), frame.budget)
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..compiler import run_block
-from ..errors import ExpressionError
-from ..frame import Frame
-from ..registry import FUNCTIONS
-from ..rendering import render_nested
-from ..values import describe
+from runner.expressions.compiler import run_block
+from runner.expressions.errors import ExpressionError
+from runner.expressions.frame import Frame
+from runner.expressions.registry import FUNCTIONS
+from runner.expressions.rendering import render_nested
+from runner.expressions.values import describe
 
 function = FUNCTIONS.register
 
 
 @function(
     "render(toRender*?, recursive=true)",
-    ("{{ render(vars.greeting) }}", "Hello Ann", {"vars": {"greeting": "Hello {{ name }}"}, "name": "Ann"}),
+    (
+        "{{ render(vars.greeting) }}",
+        "Hello Ann",
+        {"vars": {"greeting": "Hello {{ name }}"}, "name": "Ann"},
+    ),
 )
 def render(frame: Frame, to_render: Any, recursive: Any) -> Any:
     """Render the expressions in a value; `recursive` goes on until nothing changes."""

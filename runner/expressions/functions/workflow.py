@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ExpressionError, UnknownAttribute
-from ..frame import Frame
-from ..registry import FUNCTIONS
-from ..values import describe, is_list, is_map
+from runner.expressions.errors import ExpressionError, UnknownAttribute
+from runner.expressions.frame import Frame
+from runner.expressions.registry import FUNCTIONS
+from runner.expressions.values import describe, is_list, is_map
 
 function = FUNCTIONS.register
 _TASKS = {"tasks": {"a": {"state": "SUCCESS"}, "loop": {"x": {"state": "FAILED"}}}}
@@ -43,11 +43,15 @@ def current_each_output(frame: Frame, outputs: Any) -> Any:
 
 
 def _value(owner: Any) -> Any:
-    taskrun = owner.get("taskrun") if is_map(owner) else None
-    return taskrun.get("value") if is_map(taskrun) else None
+    return _entry(_entry(owner, "taskrun"), "value")
 
 
-@function("errorLogs")
+def _entry(owner: Any, key: Any) -> Any:
+    """What a map has under the key, null for anything else."""
+    return owner.get(key) if is_map(owner) else None
+
+
+@function("errorLogs", ("{{ errorLogs()[0].message }}", "no such table"))
 def error_logs(frame: Frame) -> list[Any]:
     """The entries of level ERROR in the execution's log."""
     return list(frame.world.error_logs())
@@ -96,9 +100,4 @@ def loop_outputs(outputs: Any, name: Any) -> list[Any]:
     """One output of each iteration of a loop, null where there is none."""
     if not is_list(outputs):
         raise ExpressionError(f"loopOutputs needs a list of iterations, not {describe(outputs)}")
-    return [_output(iteration, name) for iteration in outputs]
-
-
-def _output(iteration: Any, name: Any) -> Any:
-    outputs = iteration.get("outputs") if is_map(iteration) else None
-    return outputs.get(name) if is_map(outputs) else None
+    return [_entry(_entry(iteration, "outputs"), name) for iteration in outputs]

@@ -1,4 +1,4 @@
-"""Java's dates: moments of nanoseconds in any year, zones, and the pattern letters of `java.time`."""
+"""Java's dates: nanoseconds in any year, zones, and the pattern letters of `java.time`."""
 
 from .formatting import format_moment
 from .moments import Moment, moment_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from ..errors import ExpressionError
+from runner.expressions.errors import ExpressionError
+
 from . import names
 from .moments import (
     DAY,
@@ -58,7 +59,9 @@ class _Writer:
 
     def write(self, parts: tuple[Element, ...]) -> str:
         return "".join(
-            self.element(part) for part in parts if part.letter not in (OPTIONAL_BEGIN, OPTIONAL_END)
+            self.element(part)
+            for part in parts
+            if part.letter not in (OPTIONAL_BEGIN, OPTIONAL_END)
         )
 
     def element(self, part: Element) -> str:
@@ -134,9 +137,7 @@ class _Writer:
                 return self.local.day + 40_587
         raise ExpressionError(f"the letter {letter!r} means nothing")
 
-    def named(
-        self, name: Callable[..., str], number: int, letter: str, count: int
-    ) -> str:
+    def named(self, name: Callable[..., str], number: int, letter: str, count: int) -> str:
         if count <= 2:
             return f"{number:0{count}}"
         return name(number, _width(count), self.locale, alone=letter in "Lqc")
@@ -265,7 +266,9 @@ def _instant(moment: Moment) -> str:
 def _ordinal(moment: Moment) -> str:
     day = moment.local.day
     year, _, _ = civil_from_days(day)
-    return f"{_year(year, 4)}-{day - days_from_civil(year, 1, 1) + 1:03}{offset_text(moment.offset)}"
+    return (
+        f"{_year(year, 4)}-{day - days_from_civil(year, 1, 1) + 1:03}{offset_text(moment.offset)}"
+    )
 
 
 def _week_date(moment: Moment) -> str:
@@ -298,8 +301,7 @@ _NAMED: dict[str, Callable[[Moment], str]] = {
     "iso_instant": _instant,
     "iso_ordinal_date": _ordinal,
     "iso_week_date": _week_date,
-    "basic_iso_date": lambda m: _date(m).replace("-", "")
-    + offset_text(m.offset).replace(":", ""),
+    "basic_iso_date": lambda m: _date(m).replace("-", "") + offset_text(m.offset).replace(":", ""),
     "rfc_1123_date_time": _rfc_1123,
 }
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from ..errors import ExpressionError
-from ..values import describe, is_integer
+from runner.expressions.errors import ExpressionError
+from runner.expressions.values import describe, is_integer
+
 from . import zones
 from .zones import Zone
 

@@ -6,9 +6,20 @@ from functools import lru_cache
 from typing import Any
 
 MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
-WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _FIXED_ZONES = {
     "UTC": "Coordinated Universal Time",
     "GMT": "Greenwich Mean Time",
@@ -76,8 +87,8 @@ def zone_name(zone: str, moment: Any, locale: str) -> str:
     """`Central European Standard Time`."""
     if zone in _FIXED_ZONES:
         return _FIXED_ZONES[zone]
-    from babel.dates import get_timezone_name
     from babel.dates import get_timezone as babel_zone
+    from babel.dates import get_timezone_name
 
     aware = moment.astimezone(babel_zone(zone))
     return str(get_timezone_name(aware, width="long", locale=_babel(locale)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ..errors import ExpressionError
+from runner.expressions.errors import ExpressionError
 
 OPTIONAL_BEGIN, OPTIONAL_END = "[", "]"
 _LIMITS = {

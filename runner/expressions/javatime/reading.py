@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ..errors import ExpressionError
+from runner.expressions.errors import ExpressionError
+
 from . import names
 from .formatting import PATTERNS, STYLES
 from .moments import (
@@ -198,7 +199,12 @@ class _Reader:
             most = max(count, len(run.group() if run else "") - reserved)
         least = count if count != 1 else 1
         text = self.digits(least, most)
-        if count >= 4 and sign == 1 and len(text) > count and self.text[self.index - len(text) - 1 : self.index - len(text)] != "+":
+        if (
+            count >= 4
+            and sign == 1
+            and len(text) > count
+            and self.text[self.index - len(text) - 1 : self.index - len(text)] != "+"
+        ):
             raise _Unreadable()
         self.put(letter, sign * int(text))
 
@@ -337,7 +343,11 @@ def _adjacent(parts: tuple[Element, ...], position: int) -> int:
     """How many digits the fixed-width numbers right after this one need."""
     width = 0
     for part in parts[position + 1 :]:
-        if part.letter not in "MLdHhKkmsDS" or part.count < 2 or (part.letter in "ML" and part.count > 2):
+        if (
+            part.letter not in "MLdHhKkmsDS"
+            or part.count < 2
+            or (part.letter in "ML" and part.count > 2)
+        ):
             break
         width += part.count
     return width

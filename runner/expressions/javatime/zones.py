@@ -8,14 +8,14 @@ from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ..errors import ExpressionError
+from runner.expressions.errors import ExpressionError
 
 _OFFSET = re.compile(r"([+-])(\d{1,2})(?::?(\d{2})(?::?(\d{2}))?)?")
 _PREFIXED = re.compile(r"(UTC|GMT|UT)([+-].+)")
 _FIRST_SECOND = -62_135_596_800  # 0001-01-01
 _LAST_SECOND = 253_370_764_800  # 9999-01-01
 _CYCLE = 146_097 * 86_400  # the calendar repeats every 400 years
-_EPOCH = datetime(1970, 1, 1)
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall-clock time, of any zone
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from functools import cmp_to_key
 from typing import Any
 
-from ..budget import Budget
-from ..errors import ExpressionError, LimitExceeded
-from ..printing import MAX_DEPTH, double_text, json_text, scalar_text
-from ..values import Entry, is_list, is_map, wrap64
+from runner.expressions.budget import Budget
+from runner.expressions.errors import ExpressionError, LimitExceeded
+from runner.expressions.printing import MAX_DEPTH, double_text, json_text, scalar_text
+from runner.expressions.values import Entry, is_list, is_map, wrap64
 
 
 class JqError(ExpressionError):
@@ -85,7 +85,7 @@ def _from_scalar(value: Any) -> Any:
         return text
 
 
-def normal(number: float) -> Any:
+def normal(number: Any) -> Any:
     """A whole number without its point, as arithmetic gives it."""
     if isinstance(number, float) and number.is_integer() and abs(number) < 2**63:
         return int(number)
@@ -190,8 +190,10 @@ def _numbers(operator: str, left: Any, right: Any) -> Any:
         return _bounded(left * right)
     if operator == "/":
         if right == 0:
-            raise JqError(f"{describe(left)} and {describe(right)} cannot be divided because "
-                          "the divisor is zero")
+            raise JqError(
+                f"{describe(left)} and {describe(right)} cannot be divided because "
+                "the divisor is zero"
+            )
         return normal(left / right)
     return _remainder(left, right)
 
@@ -205,8 +207,9 @@ def _remainder(left: Any, right: Any) -> Any:
         raise JqError(f"{describe(left)} and {describe(right)} cannot be divided")
     dividend, divisor = int(left), abs(int(right))
     if not divisor:
-        raise JqError(f"{describe(left)} and {describe(right)} cannot be divided because "
-                      "the divisor is zero")
+        raise JqError(
+            f"{describe(left)} and {describe(right)} cannot be divided because the divisor is zero"
+        )
     rest = abs(dividend) % divisor
     return -rest if dividend < 0 else rest
 

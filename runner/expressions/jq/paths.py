@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .. import budget as budgets
+from runner.expressions import budget as budgets
+
 from . import data
 from .data import JqError, type_name
 from .program import Environment, Run, bounds, get, slice_of, values
@@ -82,7 +83,9 @@ def _delete(value: Any, path: list[Any], budget: budgets.Budget) -> Any:
     budget.spend(1 + (len(value) // 50 if isinstance(value, list | dict) else 0))
     if rest:
         below = get(value, key)
-        return value if below is None else set_path(value, [key], _delete(below, rest, budget), budget)
+        return (
+            value if below is None else set_path(value, [key], _delete(below, rest, budget), budget)
+        )
     if isinstance(value, dict) and isinstance(key, str):
         return {name: item for name, item in value.items() if name != key}
     if isinstance(value, list) and isinstance(key, dict):

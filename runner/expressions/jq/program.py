@@ -11,9 +11,10 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from ..budget import Budget
-from ..errors import ExpressionError
-from ..jsontext import InvalidJson, is_blank, read_first
+from runner.expressions.budget import Budget
+from runner.expressions.errors import ExpressionError
+from runner.expressions.jsontext import InvalidJson, is_blank, read_first
+
 from . import data
 from .data import JqError, describe, is_true, type_name
 from .syntax import Ast, parse_program
@@ -26,9 +27,7 @@ _COST = 2
 _NOW = "the clock"
 
 
-def run_program(
-    value: Any, program: Any, budget: Budget, now: Callable[[], datetime]
-) -> list[Any]:
+def run_program(value: Any, program: Any, budget: Budget, now: Callable[[], datetime]) -> list[Any]:
     """All results of the program; a text is read as JSON first.
 
     Raises:
@@ -37,10 +36,7 @@ def run_program(
     if not isinstance(program, str):
         raise ExpressionError("jq needs a program as a string")
     run = compiled(program)
-    if isinstance(value, str):
-        value = _parsed(value)
-    else:
-        value = data.from_value(value, budget)
+    value = _parsed(value) if isinstance(value, str) else data.from_value(value, budget)
     root = Environment(None, _NOW, now, budget)
     results: list[Any] = []
     try:
@@ -69,7 +65,7 @@ def _parsed(text: str) -> Any:
         raise ExpressionError(f"jq: the input is no JSON: {error}") from error
 
 
-class Break(Exception):  # noqa: N818 - not an error, control flow
+class Break(Exception):
     """Leaves the label of that identity."""
 
     def __init__(self, target: object) -> None:
@@ -446,7 +442,7 @@ def _try(body: Ast, handler: Ast | None) -> Run:
         try:
             yield from attempt(env, path, value)
         except JqError as error:
-            if error.value == "__jq__break" or rescue is None:
+            if rescue is None:
                 return
             caught = error.value
         else:
@@ -475,10 +471,13 @@ def _break(name: str) -> Run:
         scope = env.find(f"*{name}")
         if scope is None:
             raise ExpressionError(f"jq: {name} is no label")
-        raise Break(scope.value)
-        yield path, value
+        yield from _jump(scope.value)
 
     return run
+
+
+def _jump(target: object) -> Iterator[Pair]:
+    raise Break(target)
 
 
 def _array(inner: Ast) -> Run:

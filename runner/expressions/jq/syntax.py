@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from ..errors import ExpressionError
+from runner.expressions.errors import ExpressionError
 
 Ast = tuple[Any, ...]
 
@@ -27,8 +27,9 @@ _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r"
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 _ASSIGNMENTS = ("=", "|=", "+=", "-=", "*=", "/=", "%=", "//=")
 _KEYWORDS = frozenset(
-    "def if then elif else end as reduce foreach try catch label import include and or not".split()
-) - {"not"}
+    {"def", "if", "then", "elif", "else", "end", "as", "reduce", "foreach", "try", "catch"}
+    | {"label", "import", "include", "and", "or"}
+)
 _CONSTANTS = {"null": None, "true": True, "false": False}
 MAX_NESTING = 100
 MAX_PROGRAM = 50_000
@@ -203,12 +204,7 @@ class _Parser:
             result = ("label", name, self.pipe())
         else:
             left = self.comma()
-            if self.skip("as"):
-                pattern = self.pattern()
-                self.expect("|")
-                result = ("as", left, pattern, self.pipe())
-            else:
-                result = ("pipe", left, self.pipe()) if self.skip("|") else left
+            result = ("pipe", left, self.pipe()) if self.skip("|") else left
         self.depth -= 1
         return result
 
@@ -289,26 +285,31 @@ class _Parser:
     def postfix(self) -> Ast:
         if self.skip("-"):
             self.deeper()
-            term = ("negate", self.postfix())
+            operand = self.postfix()
             self.depth -= 1
-            return term
-        term = self.term()
-        while True:
-            if self.current.kind == "field":
-                term = ("index", term, ("literal", self.take("field")[1:]))
-            elif self.is_at(".") and self.tokens[self.index + 1].kind == "string":
-                self.index += 1
-                term = ("index", term, self.text_of("string"))
-            elif self.is_at(".") and self.tokens[self.index + 1].value == "[":
-                self.index += 1
-            elif self.is_at("["):
-                term = self.subscript(term)
-            elif self.skip("?"):
-                term = ("try", term, None)
-            elif self.is_at("as"):
-                return self.binding(term)
-            else:
-                return term
+            return ("negate", operand)
+        term = self.suffixed(self.term())
+        return self.binding(term) if self.is_at("as") else term
+
+    def suffixed(self, term: Ast) -> Ast:
+        """The term with what follows it: `.a`, `."a"`, `[…]`, `?`."""
+        following: Ast | None = term
+        while following is not None:
+            term = following
+            following = self.suffix(term)
+        return term
+
+    def suffix(self, term: Ast) -> Ast | None:
+        if self.current.kind == "field":
+            return ("index", term, ("literal", self.take("field")[1:]))
+        if self.is_at(".") and self.tokens[self.index + 1].kind == "string":
+            self.index += 1
+            return ("index", term, self.text_of("string"))
+        if self.is_at(".") and self.tokens[self.index + 1].value == "[":
+            self.index += 1
+        if self.is_at("["):
+            return self.subscript(term)
+        return ("try", term, None) if self.skip("?") else None
 
     def binding(self, source: Ast) -> Ast:
         """`term as $x | body` reaches as far as a pipe does."""
@@ -321,13 +322,9 @@ class _Parser:
         self.expect("[")
         if self.skip("]"):
             return ("iterate", term)
+        start = None if self.is_at(":") else self.pipe()
         if self.skip(":"):
-            end = self.pipe()
-            self.expect("]")
-            return ("slice", term, None, end)
-        start = self.pipe()
-        if self.skip(":"):
-            end = None if self.is_at("]") else self.pipe()
+            end = None if start and self.is_at("]") else self.pipe()
             self.expect("]")
             return ("slice", term, start, end)
         self.expect("]")
@@ -428,7 +425,7 @@ class _Parser:
 
     def fold(self, kind: str) -> Ast:
         self.index += 1
-        source = self.fold_source()
+        source = self.suffixed(self.term())
         self.expect("as")
         pattern = self.pattern()
         self.expect("(")
@@ -438,20 +435,6 @@ class _Parser:
         extract = self.pipe() if kind == "foreach" and self.skip(";") else None
         self.expect(")")
         return (kind, source, pattern, start, update, extract)
-
-    def fold_source(self) -> Ast:
-        term = self.term()
-        while True:
-            if self.current.kind == "field":
-                term = ("index", term, ("literal", self.take("field")[1:]))
-            elif self.is_at("["):
-                term = self.subscript(term)
-            elif self.is_at(".") and self.tokens[self.index + 1].value == "[":
-                self.index += 1
-            elif self.skip("?"):
-                term = ("try", term, None)
-            else:
-                return term
 
     def text_of(self, kind: str) -> Ast:
         name = self.take("format") if kind == "format" else None

@@ -48,9 +48,42 @@ TEXTS = ("s", "e", "blank", "digits", "dotted", "u", "csv", "path", "lines")
 DATES = ("d", "day", "local")
 LISTS = ("l", "words", "mixed", "none", "nested", "users")
 MAPS = ("m", "empty", "users[0]", "m.b")
-PATTERNS = ("yyyy-MM-dd", "dd.MM.yy HH:mm:ss", "iso_sec", "sql", "EEE d MMM", "H:m:s.SSS", "D", "Q", "XXX", "a h", "iso_local_date", "e", "w", "rfc_1123_date_time", "QQQ yyyy", "MMMM d, yyyy", "kk K", "A", "iso_instant", "uuuu")
+PATTERNS = (
+    "yyyy-MM-dd",
+    "dd.MM.yy HH:mm:ss",
+    "iso_sec",
+    "sql",
+    "EEE d MMM",
+    "H:m:s.SSS",
+    "D",
+    "Q",
+    "XXX",
+    "a h",
+    "iso_local_date",
+    "e",
+    "w",
+    "rfc_1123_date_time",
+    "QQQ yyyy",
+    "MMMM d, yyyy",
+    "kk K",
+    "A",
+    "iso_instant",
+    "uuuu",
+)
 ZONES = ("Europe/Paris", "America/New_York", "Asia/Kolkata", "UTC", "+05:30", "Z", "UTC+2")
-UNITS = ("NANOS", "MILLIS", "SECONDS", "MINUTES", "HOURS", "HALF_DAYS", "DAYS", "WEEKS", "MONTHS", "YEARS", "DECADES")
+UNITS = (
+    "NANOS",
+    "MILLIS",
+    "SECONDS",
+    "MINUTES",
+    "HOURS",
+    "HALF_DAYS",
+    "DAYS",
+    "WEEKS",
+    "MONTHS",
+    "YEARS",
+    "DECADES",
+)
 JQ = (
     ".", ".[]", "length", "keys", "map(. + 1)", ".[0]", ".[-1]", ".a", ".a?", ".b.c", "add", "sort",
     "reverse", "unique", "to_entries", "map(select(. != null))", "min, max", "type", "tostring",
@@ -79,9 +112,45 @@ LIST_FILTERS = (
     "sort", "rsort", "reverse", "slice({n}, {n})", "slice({n})", "merge({l})", "chunk({n})", "flatten", "distinct",
     "keys", "replace({{'a': 'b'}})", "default({l})", "jq('{q}')",
 )  # fmt: skip
-NUMBER_FILTERS = ("abs", "numberFormat('{nf}')", "numberFormat", "string", "toJson", "default({n})", "className", "yaml")
-NUMBER_FORMATS = ("0", "0.00", "#,##0.##", "000", "#.##", "0.0%", "#", "0.###E0", "00.#;(0)", "#,###.00")
-FORMATS = ("%s", "%d", "%5d|", "%-6s|", "%05d", "%.2f", "%x", "%,d", "%e", "%10.3f", "%%", "%S", "%b", "%+d", "%o")
+NUMBER_FILTERS = (
+    "abs",
+    "numberFormat('{nf}')",
+    "numberFormat",
+    "string",
+    "toJson",
+    "default({n})",
+    "className",
+    "yaml",
+)
+NUMBER_FORMATS = (
+    "0",
+    "0.00",
+    "#,##0.##",
+    "000",
+    "#.##",
+    "0.0%",
+    "#",
+    "0.###E0",
+    "00.#;(0)",
+    "#,###.00",
+)
+FORMATS = (
+    "%s",
+    "%d",
+    "%5d|",
+    "%-6s|",
+    "%05d",
+    "%.2f",
+    "%x",
+    "%,d",
+    "%e",
+    "%10.3f",
+    "%%",
+    "%S",
+    "%b",
+    "%+d",
+    "%o",
+)
 
 FIXED_CALLS = (
     "fromJson(j).k", "fromJson(digits)", "yaml('a: [1, yes, x]')", "yaml(csv)",
@@ -104,13 +173,30 @@ class Grammar:
         return "".join(parts)
 
     def part(self, depth: int = 2) -> str:
-        kind = self.choose(("print",) * 8 + ("text", "if", "for", "set", "macro", "filter", "block", "odd"))
+        kind = self.choose(
+            ("print",) * 8 + ("text", "if", "for", "set", "macro", "filter", "block", "odd")
+        )
         if kind == "print" or depth == 0:
             left = self.choose(("{{ ", "{{ ", "{{", "{{- "))
             right = self.choose((" }}", " }}", "}}", " -}}"))
             return f"{left}{self.any(self.depth)}{right}"
         if kind == "text":
-            return str(self.choose(("x ", " - ", "\n", "{", "}}", "#", "%}", "é", "{# c #}", "{% raw %}{{ x }}{% endraw %}")))
+            return str(
+                self.choose(
+                    (
+                        "x ",
+                        " - ",
+                        "\n",
+                        "{",
+                        "}}",
+                        "#",
+                        "%}",
+                        "é",
+                        "{# c #}",
+                        "{% raw %}{{ x }}{% endraw %}",
+                    )
+                )
+            )
         return str(getattr(self, f"_{kind}")(depth - 1))
 
     def _if(self, depth: int) -> str:
@@ -118,7 +204,16 @@ class Grammar:
         return f"{{% if {self.bool(2)} %}}{self.part(depth)}{middle}{{% endif %}}"
 
     def _for(self, depth: int) -> str:
-        body = self.choose(("{{ v }},", "{{ loop.index }}", "{{ loop.last }}{{ v }}", "{{ v.key }}", "{% set c = (c ?? 0) + 1 %}{{ c }}", self.part(depth)))
+        body = self.choose(
+            (
+                "{{ v }},",
+                "{{ loop.index }}",
+                "{{ loop.last }}{{ v }}",
+                "{{ v.key }}",
+                "{% set c = (c ?? 0) + 1 %}{{ c }}",
+                self.part(depth),
+            )
+        )
         other = self.choose(("", "", "{% else %}none"))
         items = self.choose((self.list(2), self.list(2), self.map(1)))
         return f"{{% for v in {items} %}}{body}{other}{{% endfor %}}"
@@ -138,7 +233,30 @@ class Grammar:
         return f"{{% block b %}}{self.part(0)}{{% endblock %}}{{{{ block('b') }}}}"
 
     def _odd(self, depth: int) -> str:
-        return str(self.choose(("{{ }}", "{{ 1 2 }}", "{% nope %}", "{{ a..b }}", "{{ x is not  defined }}", "{% endif %}", "{{ s | nope }}", "{{ nope() }}", "{{ [1,] }}", "{{ l[0 }}", "{{ 'a' 'b' }}", "{{ s ? }}", "{% verbatim %} {{ a }} {% endverbatim %}", "{{ (1, 2) }}", "{{ 1.5.2 }}", "{{ s.length }}", "{{ l.size }}", "{{ m.size }}")))
+        return str(
+            self.choose(
+                (
+                    "{{ }}",
+                    "{{ 1 2 }}",
+                    "{% nope %}",
+                    "{{ a..b }}",
+                    "{{ x is not  defined }}",
+                    "{% endif %}",
+                    "{{ s | nope }}",
+                    "{{ nope() }}",
+                    "{{ [1,] }}",
+                    "{{ l[0 }}",
+                    "{{ 'a' 'b' }}",
+                    "{{ s ? }}",
+                    "{% verbatim %} {{ a }} {% endverbatim %}",
+                    "{{ (1, 2) }}",
+                    "{{ 1.5.2 }}",
+                    "{{ s.length }}",
+                    "{{ l.size }}",
+                    "{{ m.size }}",
+                )
+            )
+        )
 
     # ---- expressions
 
@@ -154,9 +272,42 @@ class Grammar:
 
     def number(self, depth: int) -> str:
         if depth <= 0:
-            return str(self.choose((*NUMBERS, "0", "1", "2", "7", "10", "1.5", "0.1", "100L", "m.a", "l[1]", "users[1].age")))
-        kind = self.choose(("op", "op", "unary", "group", "fallback", "filter", "length", "atom", "atom", "ternary"))
-        a, b = (lambda: self.slip(depth - 1, self.number)), (lambda: self.slip(depth - 1, self.number))
+            return str(
+                self.choose(
+                    (
+                        *NUMBERS,
+                        "0",
+                        "1",
+                        "2",
+                        "7",
+                        "10",
+                        "1.5",
+                        "0.1",
+                        "100L",
+                        "m.a",
+                        "l[1]",
+                        "users[1].age",
+                    )
+                )
+            )
+        kind = self.choose(
+            (
+                "op",
+                "op",
+                "unary",
+                "group",
+                "fallback",
+                "filter",
+                "length",
+                "atom",
+                "atom",
+                "ternary",
+            )
+        )
+        a, b = (
+            (lambda: self.slip(depth - 1, self.number)),
+            (lambda: self.slip(depth - 1, self.number)),
+        )
         match kind:
             case "op":
                 return f"{a()} {self.choose(('+', '-', '*', '/', '%'))} {b()}"
@@ -176,8 +327,27 @@ class Grammar:
 
     def text(self, depth: int) -> str:
         if depth <= 0:
-            return str(self.choose((*TEXTS, "'a'", "'x-y'", '"q"', "''", "'L'", "m.b.c", "words[0]", "users[0].n", "'it\\'s'", '"n=#{i}"')))
-        kind = self.choose(("filter",) * 5 + ("concat", "plus", "group", "fallback", "join", "atom", "ternary", "render"))
+            return str(
+                self.choose(
+                    (
+                        *TEXTS,
+                        "'a'",
+                        "'x-y'",
+                        '"q"',
+                        "''",
+                        "'L'",
+                        "m.b.c",
+                        "words[0]",
+                        "users[0].n",
+                        "'it\\'s'",
+                        '"n=#{i}"',
+                    )
+                )
+            )
+        kind = self.choose(
+            ("filter",) * 5
+            + ("concat", "plus", "group", "fallback", "join", "atom", "ternary", "render")
+        )
         a, b = (lambda: self.slip(depth - 1, self.text)), (lambda: self.slip(depth - 1, self.text))
         match kind:
             case "filter":
@@ -195,13 +365,25 @@ class Grammar:
             case "ternary":
                 return f"{self.bool(depth - 1)} ? {a()} : {b()}"
             case "render":
-                return str(self.choose(("render(tpl)", "renderOnce(tpl)", "render('{{ i }}')", "render(words)", "render(m)")))
+                return str(
+                    self.choose(
+                        (
+                            "render(tpl)",
+                            "renderOnce(tpl)",
+                            "render('{{ i }}')",
+                            "render(words)",
+                            "render(m)",
+                        )
+                    )
+                )
         return self.text(0)
 
     def list(self, depth: int) -> str:
         if depth <= 0:
             return str(self.choose((*LISTS, "[]", "[1, 2]", "['a', 'b', 'a']", "1..3", "'a'..'d'")))
-        kind = self.choose(("filter", "filter", "literal", "plus", "minus", "split", "range", "atom", "atom", "jq"))
+        kind = self.choose(
+            ("filter", "filter", "literal", "plus", "minus", "split", "range", "atom", "atom", "jq")
+        )
         match kind:
             case "filter":
                 return f"{self.slip(depth - 1, self.list)} | {self.fill(self.choose(LIST_FILTERS))}"
@@ -232,7 +414,22 @@ class Grammar:
     def bool(self, depth: int) -> str:
         if depth <= 0:
             return str(self.choose(("t", "no", "true", "false", "i", "zero", "s", "e")))
-        kind = self.choose(("compare",) * 3 + ("equal", "equal", "logic", "logic", "not", "test", "test", "contains", "isin", "starts", "atom"))
+        kind = self.choose(
+            ("compare",) * 3
+            + (
+                "equal",
+                "equal",
+                "logic",
+                "logic",
+                "not",
+                "test",
+                "test",
+                "contains",
+                "isin",
+                "starts",
+                "atom",
+            )
+        )
         match kind:
             case "compare":
                 return f"{self.slip(depth - 1, self.number)} {self.choose(('<', '>', '<=', '>='))} {self.slip(depth - 1, self.number)}"
@@ -243,7 +440,9 @@ class Grammar:
             case "not":
                 return f"not {self.slip(depth - 1, self.bool)}"
             case "test":
-                name = self.choose(("defined", "null", "empty", "even", "odd", "iterable", "map", "json"))
+                name = self.choose(
+                    ("defined", "null", "empty", "even", "odd", "iterable", "map", "json")
+                )
                 return f"{self.choose((self.any(depth - 1), 'missing', 'nil', 'm.zz'))} {self.choose(('is', 'is not'))} {name}"
             case "contains":
                 return f"({self.choose((self.list, self.text, self.map))(depth - 1)}) contains {self.any(0)}"

@@ -108,7 +108,7 @@ HUGE = [
     "{{ 1 | jq('[.,.] | until(false; .+.)') }}",
     "{{ 1 | jq('[limit(1000000000; repeat(1))]') }}",
     "{{ 1 | jq('[[range(1000)],[range(1000)],[range(1000)]] | [combinations]') }}",
-    "{{ 1 | jq('reduce range(1000000) as $i (\"\"; . + \"aaaaaaaaaaaaaaaaaaaaaaaa\")') }}",
+    '{{ 1 | jq(\'reduce range(1000000) as $i (""; . + "aaaaaaaaaaaaaaaaaaaaaaaa")\') }}',
 ]
 
 NESTED = [
@@ -158,8 +158,7 @@ PATTERNS = [
     "{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!'"
     " | replace({'^(a|aa)+$': ''}, regexp=true) }}",
     "{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!' | regexExtract('^(a|aa)+$') }}",
-    "{{ '\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"'"
-    " | jq('test(\"^(a|aa)+$\")') }}",
+    "{{ '\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"' | jq('test(\"^(a|aa)+$\")') }}",
 ]
 
 
