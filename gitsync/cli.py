@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from gitsync.demo import sources_of
 from gitsync.source import Outcome, World
 from gitsync.sync import SyncDuty, sync_once
 from runner import logs
@@ -52,7 +53,7 @@ def sync(once: bool, dry_run: bool, home: Path | None, config: Path | None, as_j
         if not (once or dry_run):
             _serve(runtime, world, config)
             return
-        outcomes = _once(world, runtime.settings.sources, None, dry_run)
+        outcomes = _once(world, sources_of(runtime.settings), None, dry_run)
     click.echo(_json_of(outcomes) if as_json else _text_of(outcomes))
     if not all(outcome.is_well for outcome in outcomes):
         raise SystemExit(1)
@@ -75,7 +76,7 @@ def list_sources(home: Path | None, config: Path | None, as_json: bool) -> None:
             counts = tx.source_problems.counts()
         shown = [
             _source_json(each, rows.get(each.name), counts.get(each.name, 0))
-            for each in runtime.settings.sources
+            for each in sources_of(runtime.settings)
         ]
     click.echo(_dumped(shown) if as_json else "\n".join(map(_source_line, shown)) or _NONE)
 
@@ -114,7 +115,7 @@ def sync_source(
     """Poll one source now and apply what is new."""
     with _told(), _world(home, config) as (runtime, world):
         _configured(runtime.settings, name)
-        outcomes = _once(world, runtime.settings.sources, name, dry_run)
+        outcomes = _once(world, sources_of(runtime.settings), name, dry_run)
     click.echo(_json_of(outcomes) if as_json else _text_of(outcomes))
     if not all(outcome.is_well for outcome in outcomes):
         raise SystemExit(1)
@@ -176,10 +177,10 @@ def sources_loader(
     settings: Settings, config: Path | None
 ) -> Callable[[], Sequence[SourceSettings]]:
     """Return the function that gives the sources: those at hand first, then read anew each time."""
-    first = [settings.sources]
+    first = [sources_of(settings)]
 
     def read() -> Sequence[SourceSettings]:
-        return first.pop() if first else load(config, home=settings.home).sources
+        return first.pop() if first else sources_of(load(config, home=settings.home))
 
     return read
 
@@ -215,7 +216,7 @@ def _wait_for_the_end(duty: SyncDuty) -> None:
 
 
 def _configured(settings: Settings, name: str) -> SourceSettings:
-    for each in settings.sources:
+    for each in sources_of(settings):
         if each.name == name:
             return each
     raise click.ClickException(f"there is no source {name!r} in the settings")

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gitsync.repo import Access, GitRunner
-from runner.settings import SourceSettings
+from runner.settings import Settings, SourceSettings
 
 NAME = "demo"
 NAMESPACE = "demo"
@@ -32,6 +32,12 @@ def demo_source(home: Path) -> SourceSettings:
         poll=timedelta(seconds=2),
         allow_local=True,
     )
+
+
+def sources_of(settings: Settings) -> tuple[SourceSettings, ...]:
+    """Return the configured sources; where there are none, the demo's if this home has one."""
+    has_demo = (settings.home / FOLDER / "HEAD").exists()
+    return settings.sources or ((demo_source(settings.home),) if has_demo else ())
 
 
 def create(path: Path) -> None:

@@ -140,6 +140,17 @@ def _revision(headrace):
         store.close()
 
 
+def test_a_home_with_a_demo_and_no_sources_is_about_the_demo(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    demo_source(tmp_path / "home")
+
+    result = CliRunner().invoke(main, ["sync", "--once", "--home", "home"])
+    structlog.reset_defaults()
+
+    assert result.exit_code == 0
+    assert "added     demo/hello revision 1" in result.stdout
+
+
 def test_the_demo_is_an_ordinary_repository_whose_flows_are_valid(bench, tmp_path):
     source = demo_source(tmp_path)
     assert demo_source(tmp_path) == source
