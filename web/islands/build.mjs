@@ -1,4 +1,4 @@
-// Bundles every src/NAME.ts into web/static/built/NAME.js. Run by `pip install` (hatch_build.py).
+// Bundles every src/NAME.ts into web/static/built/NAME.js, and the style sheets into one. Run by `pip install` (hatch_build.py).
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -18,6 +18,15 @@ const { metafile } = await build({
   target: ["es2022"],
   legalComments: "linked",
   metafile: true,
+  logLevel: "info",
+});
+await build({
+  absWorkingDir: here("../static"),
+  entryPoints: ["style.css"],
+  outdir: "built",
+  bundle: true,
+  minify: true,
+  target: ["chrome123", "firefox121", "safari17.5"],
   logLevel: "info",
 });
 writeFileSync(here("../static/built/LICENCES.txt"), licences(Object.keys(metafile.inputs)));

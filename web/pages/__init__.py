@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from flask import Flask
 
-from web.pages import account, execution, executions, failures, flows, live, log, search, sources
-from web.pages.counts import Counts
-from web.pages.site import COUNTS, bp
-
-__all__ = [
-    "account", "execution", "executions", "flows", "install", "live", "log", "search", "sources",
-]  # fmt: skip
+MODULES = ("account", "execution", "executions", "flows", "live", "log", "search", "sources")
+"""Each adds its routes to the blueprint when it is imported."""
 
 
 def install(app: Flask) -> None:
     """Add the pages to an application."""
+    from web.pages import failures
+    from web.pages.counts import Counts
+    from web.pages.site import COUNTS, bp
+
+    for name in MODULES:
+        import_module(f"web.pages.{name}")
     app.extensions[COUNTS] = Counts()
     app.register_blueprint(bp)
     failures.install(app)

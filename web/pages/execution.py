@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from flask import Response, redirect, request
+from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from runner.errors import HeadraceError, NotFound
 from runner.model.execution import TaskRun
 from runner.model.flow import Input
 from runner.model.logs import LogLine
+from runner.model.states import State
 from runner.services.dashboard import ExecutionDetail
 from runner.services.executions import LATEST
 from runner.store.base import LogQuery
 from web.auth import needs
 from web.context import now, principal, services
 from web.pages import forms
-from web.pages.rendering import dashboard, page, zone
+from web.pages.rendering import dashboard, go, page, zone
 from web.pages.site import bp
 from web.respond import attachment
 from web.viewmodels import execution as one
@@ -144,7 +145,7 @@ def replay(execution_id: str) -> AnyResponse:
     except HeadraceError as exc:
         detail = dashboard().execution(execution_id)
         return _replay_form(detail, start, revision or "", exc.message, 409)
-    return redirect(f"/executions/{started.id}?done=replay", 303)
+    return go(f"/executions/{started.id}?done=replay")
 
 
 @bp.post("/executions/<execution_id>/restart")
@@ -165,9 +166,11 @@ def pause(execution_id: str) -> AnyResponse:
 
 @bp.get("/executions/<execution_id>/kill")
 @needs(READ)
-def kill_form(execution_id: str) -> Response:
+def kill_form(execution_id: str) -> AnyResponse:
     """Ask once more, and say what ends."""
     detail = dashboard().execution(execution_id)
+    if detail.execution.state.is_terminal:
+        return go(f"/executions/{execution_id}")
     live = [run for run in detail.runs if not run.state.is_terminal and not run.scope]
     points = [
         f"{words.many(len(live), 'task run')} will be stopped: "
@@ -199,8 +202,10 @@ def kill(execution_id: str) -> AnyResponse:
 
 @bp.get("/executions/<execution_id>/resume")
 @needs(READ)
-def resume_form(execution_id: str) -> Response:
+def resume_form(execution_id: str) -> AnyResponse:
     """Ask for what the pause wants to know."""
+    if services().executions.head(execution_id).state is not State.PAUSED:
+        return go(f"/executions/{execution_id}")
     return _resume_form(execution_id, forms.Entered())
 
 
@@ -220,7 +225,7 @@ def resume(execution_id: str) -> AnyResponse:
 def _resume_form(execution_id: str, entered: forms.Entered, status: int = 200) -> Response:
     detail = dashboard().execution(execution_id)
     it = detail.execution
-    run = next((run for run in detail.runs if run.state == "PAUSED"), None)
+    run = next((run for run in detail.runs if run.state is State.PAUSED), None)
     model = Confirm(
         section="executions",
         question=f"Resume {it.flow_id}{f' at {run.task_id}' if run else ''}?",
@@ -242,14 +247,14 @@ def _resume_fields(detail: ExecutionDetail, entered: forms.Entered) -> tuple[Fie
 
 
 def _resume_inputs(detail: ExecutionDetail) -> Sequence[Input]:
-    run = next((run for run in detail.runs if run.state == "PAUSED"), None)
+    run = next((run for run in detail.runs if run.state is State.PAUSED), None)
     if run is None or detail.flow is None:
         return ()
     return forms.asked_by_pause(detail.flow, run.task_id)
 
 
 def _back(execution_id: str, done: str) -> AnyResponse:
-    return redirect(f"/executions/{execution_id}?done={done}", 303)
+    return go(f"/executions/{execution_id}?done={done}")
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────

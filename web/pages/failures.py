@@ -46,10 +46,8 @@ def install(app: Flask) -> None:
 def _is_for_people() -> bool:
     if request.path.startswith(_PROGRAMS):
         return False
-    return (
-        "text/html" in request.headers.get("Accept", "")
-        or (request.endpoint is not None
-        and (request.endpoint.startswith("pages.")))
+    return "text/html" in request.headers.get("Accept", "") or (
+        request.endpoint is not None and (request.endpoint.startswith("pages."))
     )
 
 

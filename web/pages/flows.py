@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, redirect, request
+from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from runner.errors import NotFound
@@ -17,7 +17,7 @@ from runner.store.base import CommitRow, ExecutionFilter, ProblemRow, Revision
 from web.auth import needs
 from web.context import now, principal, services
 from web.pages import forms
-from web.pages.rendering import dashboard, page, zone
+from web.pages.rendering import dashboard, go, page, zone
 from web.pages.site import bp
 from web.viewmodels import flows as views
 from web.viewmodels import history
@@ -142,7 +142,7 @@ def run(namespace: str, flow_id: str) -> AnyResponse:
         creation = services().executions.create(order, by=principal())
     except forms.REFUSALS as exc:
         return _run_page(known, entered.refused(exc), None, 422)
-    return redirect(f"/executions/{creation.execution.id}?done=run", 303)
+    return go(f"/executions/{creation.execution.id}?done=run")
 
 
 def _run_page(

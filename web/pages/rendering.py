@@ -12,10 +12,11 @@ from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
-from flask import Response, get_template_attribute, render_template, request
+from flask import Response, get_template_attribute, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from runner.services.dashboard import Dashboard
-from web.context import principal, services, web
+from web.context import now, principal, services, web
 from web.viewmodels import shell, words
 from web.viewmodels.shell import Head, Section
 
@@ -45,6 +46,7 @@ class Shell:
     keys_off: bool
     style: str
     script: str | None
+    now: str
 
     @staticmethod
     def asset(name: str) -> str:
@@ -86,6 +88,13 @@ def html(text: str, status: int = 200) -> Response:
     """Return an answer of HTML, with the icons that it uses."""
     text = _EMPTY_CLASS.sub("", _BLANK_LINES.sub("\n", text))
     return Response(with_icons(text), status, content_type="text/html; charset=utf-8")
+
+
+def go(to: str) -> AnyResponse:
+    """Send the browser elsewhere after something was done; htmx is told in its own way."""
+    if request.headers.get("HX-Request") == "true":
+        return Response(status=204, headers={"HX-Redirect": to})
+    return redirect(to, 303)
 
 
 def partial(template: str, macro: str, *arguments: Any) -> str:
@@ -135,6 +144,7 @@ def _shell(topics: str, may_read: bool) -> Shell:
         keys_off=request.cookies.get("keys") == "off",
         style=asset("built/style.css" if built else "style.css"),
         script=asset("built/app.js") if (STATIC / "built/app.js").exists() else None,
+        now=words.iso(now()),
     )
 
 

@@ -53,6 +53,7 @@ class Moment:
     text: str
     title: str
     iso: str
+    suffix: str = ""  # what follows a time that is past
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ def took(start: datetime, end: datetime | None, now: datetime) -> Took:
 
 def moment(at: datetime, now: datetime, zone: tzinfo = UTC, *, suffix: bool = False) -> Moment:
     """Return a time relative to *now*; beyond two weeks as a date."""
-    return Moment(_relative(at, now, zone, suffix), absolute(at, zone), iso(at))
+    text = _relative(at, now, zone, suffix)
+    return Moment(text, absolute(at, zone), iso(at), " ago" if suffix else "")
 
 
 def time_of_day(at: datetime, zone: tzinfo = UTC) -> str:
