@@ -65,7 +65,7 @@ class AttemptContext:
         """Store the last log lines and remove the working directory."""
         self.log.close()
         if self._working_dir is not None and not self._is_folder_shared:
-            shutil.rmtree(self._working_dir, ignore_errors=True)
+            _remove(self._working_dir)
 
     @property
     def working_dir(self) -> Path:
