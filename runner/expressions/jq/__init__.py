@@ -3,6 +3,6 @@
 Source: the jq 1.6 manual (https://jqlang.org/manual/v1.6/), and jackson-jq where it differs.
 """
 
-from .program import run_program
+from runner.expressions.jq.program import run_program
 
 __all__ = ["run_program"]

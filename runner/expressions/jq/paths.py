@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner.expressions import budget as budgets
+from runner.expressions.jq.access import bounds, get, slice_of
+from runner.expressions.jq.compiling import values
+from runner.expressions.jq.environment import Environment, Run
 
 from . import data
 from .data import JqError, type_name
-from .program import Environment, Run, bounds, get, slice_of, values
 
 _MAX_INDEX = 1_000_000
 

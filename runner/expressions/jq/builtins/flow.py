@@ -8,16 +8,10 @@ from typing import Any
 
 from runner.expressions.budget import Budget
 from runner.expressions.jq import data
+from runner.expressions.jq.access import iterate
 from runner.expressions.jq.data import JqError, is_true
+from runner.expressions.jq.environment import Closure, Environment, Pair, Path, clock_of
 from runner.expressions.jq.paths import delete_paths, get_path, set_path
-from runner.expressions.jq.program import (
-    Closure,
-    Environment,
-    Pair,
-    Path,
-    clock_of,
-    iterate,
-)
 
 from .registering import of_closures, of_values, require
 

@@ -8,14 +8,9 @@ from typing import Any
 
 from runner.expressions.budget import Budget
 from runner.expressions.jq import data
+from runner.expressions.jq.access import get
 from runner.expressions.jq.data import JqError, describe, is_true, type_name
-from runner.expressions.jq.program import (
-    Closure,
-    Environment,
-    Pair,
-    Path,
-    get,
-)
+from runner.expressions.jq.environment import Closure, Environment, Pair, Path
 
 from .registering import array_of, of_closures, of_values, require
 

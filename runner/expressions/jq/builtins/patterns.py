@@ -9,12 +9,7 @@ from typing import Any
 from runner.expressions.budget import Budget
 from runner.expressions.errors import ExpressionError
 from runner.expressions.jq.data import JqError
-from runner.expressions.jq.program import (
-    Closure,
-    Environment,
-    Pair,
-    Path,
-)
+from runner.expressions.jq.environment import Closure, Environment, Pair, Path
 
 from .registering import TABLE, Builtin, of_closures, of_values, require, string_of
 

@@ -6,14 +6,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from runner.expressions.jq.program import (
-    Closure,
-    Environment,
-    Function,
-    Pair,
-    Path,
-    compile_ast,
-)
+from runner.expressions.jq.compiling import compile_ast
+from runner.expressions.jq.environment import Closure, Environment, Function, Pair, Path
 from runner.expressions.jq.syntax import parse_program
 
 from .registering import TABLE, Builtin
@@ -87,7 +81,7 @@ def _prelude() -> dict[str, Any]:
 
 
 def _from_prelude(key: str) -> Builtin | None:
-    from runner.expressions.jq.program import invoke
+    from runner.expressions.jq.control import invoke
 
     entry = _prelude().get(key)
     if entry is None:

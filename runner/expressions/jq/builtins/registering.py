@@ -7,13 +7,7 @@ from itertools import product
 from typing import Any
 
 from runner.expressions.jq.data import JqError, describe
-from runner.expressions.jq.program import (
-    Closure,
-    Environment,
-    Pair,
-    Path,
-    invalid_path,
-)
+from runner.expressions.jq.environment import Closure, Environment, Pair, Path, invalid_path
 
 Builtin = Callable[[Environment, Path, Any, list[Closure]], Iterator[Pair]]
 

@@ -6,10 +6,8 @@ from typing import Any
 
 from runner.expressions.budget import Budget
 from runner.expressions.jq import data
+from runner.expressions.jq.access import get
 from runner.expressions.jq.data import JqError, describe, type_name
-from runner.expressions.jq.program import (
-    get,
-)
 
 from .registering import array_of, of_values, require, string_of
 
