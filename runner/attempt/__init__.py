@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from runner.attempt import outcome
+from runner.attempt import merging, outcome
 from runner.attempt.context import AttemptContext
 from runner.attempt.control import AttemptControl, Reason
 from runner.attempt.directory import Directory, DirectoryContext, World
 from runner.attempt.logs import late_line
+from runner.attempt.merging import MergingContext
 from runner.attempt.running import run_task
 from runner.attempt.subject import Subject
 from runner.engine.directories import is_directory
@@ -26,6 +27,7 @@ from runner.errors import HeadraceError
 from runner.expressions import Context
 from runner.model.evolve import replace
 from runner.model.execution import TaskRun
+from runner.model.flow import Task
 from runner.model.wake import Wake
 from runner.runtime import Runtime
 from runner.runtime.context import ExecutionVariables
@@ -86,11 +88,16 @@ def _prepared(
     before = replace(run, attempts=run.attempts[: claimed.attempt])  # as its expressions see it
     context = Context(world.variables.of(world.execution, before), world.functions)
     subject = Subject(world.execution, run, world.flow.task(run.task_id), claimed.attempt)
-    kind = DirectoryContext if is_directory(subject.task) else AttemptContext
-    ctx = kind(runtime, subject, claimed, context, control)
+    ctx = _kind(subject.task)(runtime, subject, claimed, context, control)
     if isinstance(ctx, DirectoryContext):
         ctx.directory = Directory(world, subject, ctx)
     return ctx, subject
+
+
+def _kind(task: Task) -> type[AttemptContext]:
+    if is_directory(task):
+        return DirectoryContext
+    return MergingContext if task.type == merging.TYPE else AttemptContext
 
 
 def _loaded(

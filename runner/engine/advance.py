@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from runner.engine import directories, ending, kill, lists, looping, pausing, results, subflows
+from runner.engine import batches, directories, ending, kill, lists, looping, pausing, results, subflows
 from runner.engine.commands import Announce, Continue, Evaluate, StartChild, Tell
 from runner.engine.decision import Decision, TaskRuns
 from runner.engine.events import (
@@ -33,6 +33,7 @@ from runner.engine.events import (
     TimerFired,
 )
 from runner.engine.flowables import FLOWABLES
+from runner.engine.flowables.waiting import restarts_child
 from runner.engine.step import Step
 from runner.expressions import is_truthy
 from runner.model.evolve import replace
@@ -99,7 +100,9 @@ def _evaluated(step: Step, event: Evaluated) -> None:
     run = step.find(event.task_run_id or "")
     if run is None or run.state.is_terminal:
         return
-    if event.purpose == "until":
+    if event.purpose == "child_outputs":
+        subflows.outputs_rendered(step, run, event)
+    elif event.purpose == "until":
         looping.answered(step, run, event)
     elif event.purpose == "run_if":
         _run_if(step, run, event)
@@ -186,7 +189,12 @@ def _restarted(step: Step, event: Restarted) -> None:
 
 def _continued(step: Step, run_id: str) -> None:
     run = step.find(run_id)
-    if run is not None and step.execution.state is State.RUNNING:
+    if run is None or step.execution.state is not State.RUNNING:
+        return
+    if step.task(run).type == batches.TYPE:
+        if not run.state.is_terminal:
+            batches.start_more(step, run)
+    else:
         lists.continue_children(step, run)
 
 
@@ -211,8 +219,13 @@ def _recover_flowable(step: Step, run: TaskRun) -> None:
     if run.scope is not None:
         step.do(Continue(run.id))
         return
+    if task.type == batches.TYPE and run.evaluated.get("count"):
+        batches.ask_again(step, run)
+        return
     command = FLOWABLES[task.type].evaluate(task, run)
     if command is not None and not run.evaluated:
         step.do(command)
-    elif task.type == subflows.TYPE and not (run.outputs or {}).get("executionId"):
-        step.do(StartChild(run.id))
+    elif task.type == subflows.TYPE:
+        again = restarts_child(task, run)
+        if again or not (run.outputs or {}).get("executionId"):
+            step.do(StartChild(run.id, again=again))

@@ -22,7 +22,9 @@ class Evaluate:
     purpose: ``run_if`` (field run_if, text) · ``fields`` (what steers a flowable; names in
     *typed* are rendered typed, others to text, structures recursively) · ``values`` (loops: the
     same, but of the field ``values`` the shell gives back a list of texts, by
-    execution-semantics §7.3) · ``outputs`` (flow outputs, rendered and converted; error =
+    execution-semantics §7.3) · ``batches`` (the same as ``fields``, and ``count``, ``splits``,
+    ``base`` of a ForEachItem) · ``until`` (a LoopUntil between two rounds) · ``child_outputs``
+    (a Subflow's own, in the context of the execution *child*) · ``outputs`` (flow outputs, rendered and converted; error =
     message).
     """
 
@@ -30,6 +32,7 @@ class Evaluate:
     purpose: str
     fields: Mapping[str, Any] = field(default_factory=dict)
     typed: frozenset[str] = frozenset()
+    child: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +55,22 @@ class StopTask:
 class StartChild:
     """Create the execution of a Subflow from the run's *evaluated* fields; ChildStarted or
     ChildRefused follows.
+
+    *iteration*: for that batch of a ForEachItem. *again*: the one that was started for this run
+    before is restarted if it FAILED; ChildStarted or ChildEnded follows, or a new one if there is none.
     """
 
     task_run_id: str
+    iteration: int | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class KillChild:
-    """Kill the execution that a waiting Subflow started."""
+    """Kill the execution that a waiting Subflow started; None: all that the run has started."""
 
     task_run_id: str
-    execution_id: str
+    execution_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

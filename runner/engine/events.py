@@ -136,6 +136,7 @@ class ChildStarted:
 
     task_run_id: str
     execution_id: str
+    iteration: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ class ChildRefused:
 
     task_run_id: str
     error: str
+    iteration: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ class ChildEnded:
     execution_id: str
     state: State
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    iteration: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

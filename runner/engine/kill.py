@@ -5,7 +5,7 @@ It stays KILLING until each live attempt is verified gone; whatever is only plan
 
 from __future__ import annotations
 
-from runner.engine import directories, ending, subflows
+from runner.engine import batches, directories, ending, subflows
 from runner.engine.commands import ClearTimer, KillChild, StopTask
 from runner.engine.step import Step, end_attempt
 from runner.model.execution import TaskRun
@@ -54,5 +54,7 @@ def _end(step: Step, run: TaskRun, *, cascade: bool = True) -> None:
     child = (run.outputs or {}).get("executionId")
     if cascade and step.task(run).type == subflows.TYPE and child:
         step.do(KillChild(run.id, str(child)))
+    elif cascade and step.task(run).type == batches.TYPE:
+        step.do(KillChild(run.id, None))
     forget_timers(step, run)
     step.put(end_attempt(run, State.KILLED, step.now).enter(State.KILLED, step.now))

@@ -16,6 +16,7 @@ from datetime import datetime
 from runner import ids
 from runner.engine.creation import with_label
 from runner.engine.directories import is_inside
+from runner.engine.flowables.batches import STATES
 from runner.engine.step import begin_attempt
 from runner.errors import ArgumentInvalid, NotFound, Refused
 from runner.model.evolve import replace
@@ -224,7 +225,8 @@ class _Restarting:
 
     def _anew(self, run: TaskRun) -> TaskRun:
         """The run as one that was just chosen; attempts, outputs and history stay."""
-        return replace(run.enter(State.RESTARTED, self.now), evaluated={}, scope=None)
+        kept = {STATES: run.evaluated[STATES]} if STATES in run.evaluated else {}
+        return replace(run.enter(State.RESTARTED, self.now), evaluated=kept, scope=None)
 
     # ── scopes
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from runner.engine import lists, results
-from runner.engine.commands import Tell
-from runner.engine.events import ChildEnded, ChildRefused, ChildStarted, TaskFailed
+from runner.engine import batches, lists, results
+from runner.engine.commands import Evaluate, Tell
+from runner.engine.events import ChildEnded, ChildRefused, ChildStarted, Evaluated, TaskFailed
 from runner.engine.flowables.base import Fields
 from runner.engine.step import Step
 from runner.model.execution import TaskRun
@@ -19,6 +19,9 @@ def heard(step: Step, event: ChildStarted | ChildRefused | ChildEnded) -> None:
     """Record it; the run ends when the child does, or at once when it does not wait."""
     run = step.find(event.task_run_id)
     if run is None or run.state.is_terminal:
+        return
+    if step.task(run).type == batches.TYPE:
+        batches.heard(step, run, event)
         return
     match event:
         case ChildStarted():
@@ -41,8 +44,26 @@ def _ended(step: Step, run: TaskRun, event: ChildEnded) -> None:
     if (run.outputs or {}).get("executionId") != event.execution_id:
         return
     run = step.enter(run, run.state, {"state": str(event.state), "outputs": dict(event.outputs)})
+    written = step.task(run).properties.get("outputs")
+    if written and not event.outputs:
+        step.do(Evaluate(run.id, "child_outputs", {"outputs": written}, child=event.execution_id))
+    else:
+        _as_child(step, run, event.state)
+
+
+def outputs_rendered(step: Step, run: TaskRun, event: Evaluated) -> None:
+    """Take the deprecated ``outputs`` of the task itself: those of its child in other words."""
+    if event.error is not None:
+        step.do(Tell(Level.ERROR, f"Failed to extract outputs with the error: {event.error}", run.id))
+        _failed(step, run)
+        return
+    run = step.enter(run, run.state, {"outputs": dict(event.values.get("outputs") or {})})
+    _as_child(step, run, State((run.outputs or {})["state"]))
+
+
+def _as_child(step: Step, run: TaskRun, child: State) -> None:
     transmit = Fields(step.task(run)).flag("transmitFailed", True)
-    state = event.state if transmit and event.state in _TRANSMITTED else State.SUCCESS
+    state = child if transmit and child in _TRANSMITTED else State.SUCCESS
     if state is State.FAILED:
         _failed(step, run)
     else:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from runner import ids
 from runner.engine.creation import CORRELATION_ID, Beginning, begin
-from runner.engine.events import ChildRefused, ChildStarted, Event
+from runner.engine import restart as restarting
+from runner.engine.events import ChildRefused, ChildStarted, Event, Restarted
 from runner.engine.restart import replay_whole
 from runner.errors import HeadraceError, NotFound, Refused
 from runner.executor.values import labels_from
@@ -22,11 +23,14 @@ from runner.model.logs import Level, LogLine
 from runner.model.states import State
 from runner.model.wake import Wake
 from runner.runtime import Runtime
-from runner.runtime.context import nested_labels
+from runner.runtime.context import ExecutionVariables, nested_labels
+from runner.runtime.runs import RunView
 from runner.runtime.world import FlowWorld
-from runner.store.base import FlowRow, Tx
+from runner.storage.base import SCHEME, task_path
+from runner.store.base import FlowRow, Fold, Tx
 
 _SYSTEM = "system."
+_MANY = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +60,118 @@ def replay(runtime: Runtime, flow: Flow, execution: Execution, at: datetime) -> 
     return Birth(replace(again, schedule_at=at), by="retry")
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Which batch of a ForEachItem a subflow is for: its number, and the URI of its items."""
+
+    number: int
+    uri: str
+
+
 def subflow(
-    runtime: Runtime, flow: Flow, execution: Execution, run: TaskRun, context: Context
+    runtime: Runtime,
+    flow: Flow,
+    execution: Execution,
+    run: TaskRun,
+    context: Context,
+    batch: Batch | None = None,
 ) -> tuple[Birth | None, Event]:
     """Make the child that a Subflow's rendered fields describe, or say why not."""
+    number = batch.number if batch else None
     try:
+        if batch is not None:
+            run = _of_batch(flow, run, context, batch)
         child = _child(runtime, flow, execution, run, context)
     except HeadraceError as exc:
-        return None, ChildRefused(run.id, exc.message)
+        return None, ChildRefused(run.id, exc.message, number)
     birth = Birth(
         child,
         by=f"execution {execution.id}",
         upstream_id=execution.id,
         upstream_task_run_id=run.id,
     )
-    return birth, ChildStarted(run.id, child.id)
+    return birth, ChildStarted(run.id, child.id, number)
+
+
+def _of_batch(flow: Flow, run: TaskRun, context: Context, batch: Batch) -> TaskRun:
+    """Return the run as its inputs see it: ``taskrun`` tells of the batch alone (§7.8)."""
+    about = {"items": batch.uri, "iteration": batch.number}
+    seen = Context({**context.variables, "taskrun": about}, context.world, context.settings)
+    properties = flow.task(run.task_id).properties
+    written = {name: properties[name] for name in ("inputs", "labels") if properties.get(name)}
+    rendered = {name: render_value(value, seen) for name, value in written.items()}
+    return replace(run, iteration=batch.number, evaluated={**run.evaluated, **rendered})
+
+
+def batch_fields(runtime: Runtime, flow: Flow, runs: RunView, run: TaskRun) -> Mapping[str, Any]:
+    """Return what a ForEachItem's subflows need besides its fields: the list of its batches."""
+    split = flow.places[run.task_id].index - 1
+    parent = flow.places[run.task_id].parent
+    assert parent is not None
+    sibling = parent.enabled("tasks")[split].id
+    made = next(one for one in runs.of_task(sibling) if one.parent_id == run.parent_id)
+    uri = str((made.outputs or {})["splits"])
+    base = task_path(flow.namespace, flow.id, run.execution_id, run.task_id, run.id)
+    return {
+        "splits": uri,
+        "count": len(batch_uris(runtime, uri)),
+        "base": f"{SCHEME}{base.rstrip('/')}",
+    }
+
+
+def batch_uris(runtime: Runtime, splits: str) -> list[str]:
+    """Read the list of batches: one URI a line."""
+    with runtime.storage.open(splits.removeprefix(SCHEME)) as stream:
+        return stream.read().decode().split()
+
+
+def earlier(tx: Tx, execution_id: str, run: TaskRun, number: int | None) -> Execution | None:
+    """Return the newest execution that a run has started (for a batch), if there is one."""
+    found = [
+        child
+        for child in tx.executions.children(execution_id, limit=_MANY)
+        if child.trigger is not None
+        and child.trigger.variables.get("taskRunId") == run.id
+        and (number is None or child.trigger.variables.get("taskRunIteration") == number)
+    ]
+    return found[-1] if found else None
+
+
+def of_runs(tx: Tx, execution_id: str, run_ids: Sequence[str]) -> Iterator[Execution]:
+    """Yield the executions that some runs have started and that have not ended."""
+    if not run_ids:
+        return
+    for child in tx.executions.children(execution_id, limit=_MANY):
+        started_by = child.trigger.variables.get("taskRunId") if child.trigger else None
+        if started_by in run_ids and not child.state.is_terminal:
+            yield child
+
+
+def context_of(runtime: Runtime, execution_id: str) -> Context:
+    """Return what expressions of a whole execution see."""
+    with runtime.store.read() as tx:
+        execution = tx.executions.get(execution_id)
+        flow = runtime.flows.get(
+            tx, execution.namespace, execution.flow_id, execution.revision
+        )
+    runs = RunView(execution.id, flow, runtime.store.read)
+    variables = ExecutionVariables(flow, execution, runs, shared=runtime.shared_variables)
+    world = FlowWorld(runtime, execution.namespace, execution_id=execution.id)
+    return Context(variables.of(execution, None), world)
+
+
+def restart(runtime: Runtime, tx: Tx, execution_id: str) -> Wake | None:
+    """Let a FAILED child go on from where it failed."""
+    child = tx.executions.lock(execution_id)
+    if child.state is not State.FAILED:
+        return None
+    flow = runtime.flows.get(tx, child.namespace, child.flow_id, child.revision)
+    runs = tx.task_runs.of_execution(execution_id)
+    again = restarting.restart(flow, child, runs, None, runtime.clock.now())
+    fold = Fold(again.execution, changes=again.changed, removed=again.removed)
+    if not tx.executions.save(fold):
+        return None
+    return tx.events.add(execution_id, Restarted(again.restarted))
 
 
 def _child(
@@ -182,6 +283,8 @@ def _started_by(flow: Flow, execution: Execution, run: TaskRun) -> StartedBy:
         variables["taskRunValue"] = run.value
     if run.iteration is not None:
         variables["taskRunIteration"] = run.iteration
+    if run.outputs:
+        variables["taskRunOutputs"] = run.outputs
     return StartedBy(run.task_id, flow.task(run.task_id).type, variables)
 
 

@@ -32,6 +32,8 @@ from runner.engine.commands import (
     Tell,
 )
 from runner.engine.events import (
+    ChildEnded,
+    ChildStarted,
     Continued,
     Event,
     Kill,
@@ -41,6 +43,7 @@ from runner.engine.events import (
     TaskKilled,
     TaskSucceeded,
 )
+from runner.errors import HeadraceError
 from runner.executor import children, outputs
 from runner.executor.kv import StoredKv
 from runner.executor.values import evaluate
@@ -107,6 +110,7 @@ class Folding:
             source=execution.source,
             commit=execution.commit,
         )
+        self._batches: tuple[str, Sequence[str]] | None = None
         self._clean()
 
     def _clean(self) -> None:
@@ -123,6 +127,8 @@ class Folding:
         self._metrics: list[Metric] = []
         self._posts: list[tuple[str, Event]] = []
         self._born: list[children.Birth] = []
+        self._restarts: list[str] = []
+        self._orphans: list[str] = []
         self.lines: list[LogLine] = []
         self._lines_made = 0
 
@@ -168,7 +174,7 @@ class Folding:
             self._ended.append((event.task_run_id, event.attempt))
 
     def _is_full(self) -> bool:
-        return len(self._changed) >= MAX_CHANGES
+        return len(self._changed) + len(self._born) >= MAX_CHANGES
 
     def _drain(self) -> None:
         while self._todo and not self._is_full():
@@ -231,7 +237,7 @@ class Folding:
             case StartChild():
                 self._start_child(command)
             case KillChild():
-                self._posts.append((command.execution_id, Kill(by=f"parent {self.head.id}")))
+                self._kill_child(command)
             case SetTimer():
                 self._set_timer(command)
             case ClearTimer():
@@ -258,11 +264,22 @@ class Folding:
         if command.purpose == "outputs":
             return outputs.flow_outputs(self.flow, self.context(None), command)
         run = self.runs.get(command.task_run_id or "")
-        return evaluate(command, self.context(run))
+        if command.child is not None:
+            return evaluate(command, children.context_of(self.runtime, command.child))
+        event = evaluate(command, self.context(run))
+        if command.purpose != "batches" or run is None or event.error is not None:
+            return event
+        try:
+            more = children.batch_fields(self.runtime, self.flow, self.runs, run)
+        except HeadraceError as exc:
+            return replace(event, error=exc.message)
+        return replace(event, values={**event.values, **more})
 
     def _run(self, command: RunTask) -> None:
         run = self.runs.get(command.task_run_id)
         assert run is not None
+        if run.state.is_terminal:
+            return
         task = self.flow.task(run.task_id)
         if task.kind is TaskKind.INLINE:
             result = run_inline(
@@ -296,18 +313,52 @@ class Folding:
             created_at=self.runtime.clock.now(),
         )
 
+    def _kill_child(self, command: KillChild) -> None:
+        if command.execution_id is None:
+            self._orphans.append(command.task_run_id)
+        else:
+            self._posts.append((command.execution_id, self._kill_event()))
+
+    def _kill_event(self) -> Kill:
+        return Kill(by=f"parent {self.head.id}")
+
     def _start_child(self, command: StartChild) -> None:
         run = self.runs.get(command.task_run_id)
         assert run is not None
+        if run.state.is_terminal:
+            return
+        if command.again and (event := self._child_again(run, command.iteration)):
+            self._feed(event)
+            return
+        batch = None
+        if command.iteration is not None:
+            uri = self._batch_uris(run)[command.iteration]
+            batch = children.Batch(command.iteration, uri)
         birth, event = children.subflow(
-            self.runtime, self.flow, self.head, run, self._variables_of(run)
+            self.runtime, self.flow, self.head, run, self.context(run), batch
         )
         if birth is not None:
             self._born.append(birth)
         self._feed(event)
 
-    def _variables_of(self, run: TaskRun) -> Context:
-        return self.context(run)
+    def _child_again(self, run: TaskRun, number: int | None) -> Event | None:
+        """Take up the child that was started before; None: there is none."""
+        with self.runtime.store.read() as tx:
+            child = children.earlier(tx, self.head.id, run, number)
+        if child is None:
+            return None
+        if child.state is State.FAILED:
+            self._restarts.append(child.id)
+        elif child.fully_ended:
+            outputs = child.outputs or {}
+            return ChildEnded(run.id, child.id, State.SUCCESS, outputs, number)
+        return ChildStarted(run.id, child.id, number)
+
+    def _batch_uris(self, run: TaskRun) -> Sequence[str]:
+        splits = str(run.evaluated["splits"])
+        if self._batches is None or self._batches[0] != splits:
+            self._batches = splits, children.batch_uris(self.runtime, splits)
+        return self._batches[1]
 
     def _set_timer(self, command: SetTimer) -> None:
         at = command.at
@@ -445,6 +496,9 @@ class Folding:
         were stopped.
         """
         posted = [tx.events.add(execution_id, event) for execution_id, event in self._posts]
+        posted += [children.restart(self.runtime, tx, child_id) for child_id in self._restarts]
+        for child in children.of_runs(tx, self.head.id, self._orphans):
+            posted.append(tx.events.add(child.id, self._kill_event()))
         for task_run_id, attempt in self._stops:
             row = tx.attempts.find(task_run_id, attempt)
             if row is None or row.state == "SUBMITTED":

@@ -36,7 +36,8 @@ class TypeInfo:
 
     *available* is false for what is not built yet; nothing is then known of its own properties.
     *needs*: of each group of lists one must have a task, else the message is a problem.
-    *input_lists* are properties that hold inputs.
+    *input_lists* are properties that hold inputs. *parts*: the task stands for several, which get its
+    id with these endings, these types, and its properties.
     """
 
     name: str
@@ -47,6 +48,7 @@ class TypeInfo:
     needs: tuple[tuple[tuple[ListName, ...], str], ...] = ()
     input_lists: tuple[str, ...] = ()
     has_timeout: bool = True
+    parts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,8 @@ def read_task(reading: Reading, section: Section, depends_on: tuple[str, ...] = 
         check(reading, info, section, properties)
     if task_id is None or info is None:
         return None
+    if info.parts:
+        children["tasks"] = tuple(_parts(reading, task_id, info, properties))
     return Task(
         id=task_id,
         type=info.name,
@@ -68,6 +70,16 @@ def read_task(reading: Reading, section: Section, depends_on: tuple[str, ...] = 
         depends_on=depends_on,
         **common,
     )
+
+
+def _parts(
+    reading: Reading, task_id: str, info: TypeInfo, properties: JsonMap
+) -> Iterator[Task]:
+    """Yield the tasks that one task stands for."""
+    for ending, name in info.parts:
+        part = reading.catalogue.look_up(name)
+        assert part is not None
+        yield Task(task_id + ending, part.name, part.kind, properties)
 
 
 def read_type(reading: Reading, section: Section, category: Category) -> TypeInfo | None:

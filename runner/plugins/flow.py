@@ -314,7 +314,9 @@ class Subflow(Flowable):
     """
 
     aliases = (_OLD + "Subflow", _OLD + "Flow")
-    later: ClassVar[frozenset[str]] = frozenset({"outputs", "restartBehavior"})
+    deprecated: ClassVar[Mapping[str, str]] = {
+        "outputs": "declare outputs in the other flow instead of outputs here"
+    }
 
     type: Literal["io.kestra.plugin.core.flow.Subflow"] = "io.kestra.plugin.core.flow.Subflow"
     namespace: str = Field(description="namespace of the flow")
@@ -330,6 +332,12 @@ class Subflow(Flowable):
     )
     inherit_labels: bool = Field(default=False, description="give it this execution's labels")
     schedule_date: datetime | date | None = Field(default=None, description="not to start before")
+    restart_behavior: Annotated[Literal["RETRY_FAILED", "NEW_EXECUTION"], Read.STATIC] = Field(
+        default="RETRY_FAILED", description="what a restart does when the other one has failed"
+    )
+    outputs: Annotated[dict[str, Any] | None, Read.ASKED] = Field(
+        default=None, description="rendered in the other execution, if its flow has no outputs"
+    )
 
     class Outputs(Task.Outputs):
         execution_id: str = Field(description="id of the execution")

@@ -167,6 +167,7 @@ def _info(cls: type[Plugin]) -> TypeInfo:
         needs=tuple(getattr(cls, "needs", ())),
         input_lists=tuple(getattr(cls, "input_lists", ())),
         has_timeout=getattr(cls, "has_timeout", True),
+        parts=tuple(getattr(cls, "parts", ())),
     )
 
 

@@ -110,7 +110,8 @@ def _tell_parent(tx: Tx, execution: Execution) -> Sequence[Wake | None]:
     parent = tx.executions.find(parent_id)
     if parent is None or parent.fully_ended:
         return ()
-    ended = ChildEnded(task_run_id, execution.id, execution.state, execution.outputs or {})
+    number = execution.trigger.variables.get("taskRunIteration") if execution.trigger else None
+    ended = ChildEnded(task_run_id, execution.id, execution.state, execution.outputs or {}, number)
     return [tx.events.add(parent_id, ended)]
 
 

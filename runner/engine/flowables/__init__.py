@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from runner.engine.flowables.base import Flowable
+from runner.engine.flowables.batches import Batches
 from runner.engine.flowables.branch import If, Switch
 from runner.engine.flowables.dag import Dag
 from runner.engine.flowables.foreach import EachParallel, EachSequential, ForEach
@@ -43,6 +44,8 @@ _KNOWN = {
         "Pause": Pause(),
         "Sleep": Sleep(),
         "Subflow": Subflow(),
+        "ForEachItem": Flowable(),
+        "ForEachItem$ForEachItemExecutable": Batches(),
     }.items()
 }
 

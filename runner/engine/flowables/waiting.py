@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from runner import durations
 from runner.engine.commands import SetTimer, StartChild, Tell
@@ -70,7 +70,7 @@ class Pause(Flowable):
 class Subflow(Flowable):
     """Starts another flow and, unless ``wait`` is false, ends as that one ends."""
 
-    _RENDERED = (
+    rendered: ClassVar[tuple[str, ...]] = (
         "namespace",
         "flowId",
         "revision",
@@ -83,9 +83,18 @@ class Subflow(Flowable):
     def wants(self, task: Task) -> Mapping[str, Any]:
         return {
             name: task.properties[name]
-            for name in self._RENDERED
+            for name in self.rendered
             if task.properties.get(name) is not None
         }
 
     def begin(self, task: Task, run: TaskRun, now: datetime) -> Begun:
-        return Begun(replace(run, outputs=None), (StartChild(run.id),), children=False)
+        again = restarts_child(task, run)
+        kept = run.outputs if again else None
+        return Begun(replace(run, outputs=kept), (StartChild(run.id, again=again),), children=False)
+
+
+def restarts_child(task: Task, run: TaskRun) -> bool:
+    """A restarted Subflow goes on with its child; one that is tried again starts a new one."""
+    before = [state for state, _ in run.history[:-1]]
+    wanted = task.properties.get("restartBehavior", "RETRY_FAILED") == "RETRY_FAILED"
+    return wanted and bool(before) and before[-1] is State.RESTARTED

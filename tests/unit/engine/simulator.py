@@ -137,7 +137,8 @@ class Simulation:
             case Continue():
                 self._advance(Continued(command.task_run_id))
             case StartChild():
-                self._advance(ChildStarted(command.task_run_id, "child-of-" + command.task_run_id))
+                child = "child-of-" + command.task_run_id
+                self._advance(ChildStarted(command.task_run_id, child, command.iteration))
             case StopTask():
                 self.stopped.append(self.runs.by_id[command.task_run_id].task_id)
             case SetTimer():
