@@ -19,7 +19,7 @@ from functools import lru_cache
 import structlog
 
 from runner import ids
-from runner.attempt import AttemptControl, AttemptEnd, finish, run_attempt
+from runner.attempt import AttemptControl, AttemptEnd, broken, finish, run_attempt
 from runner.errors import Conflict, Unavailable
 from runner.executor import Driven, WorkerIdentity, drive_many
 from runner.model.wake import Wake
@@ -31,7 +31,6 @@ from runner.store.base import AttemptRow, QuarantineRow, WorkerRow
 log = structlog.get_logger(__name__)
 
 MAX_TRIES = 8
-_FINISH_SECONDS = 60.0
 _RETRY_SECONDS = 0.5
 
 
@@ -100,17 +99,17 @@ def claim(runtime: Runtime, task_run_id: str, number: int, worker_id: str) -> At
 def end_attempt(runtime: Runtime, claimed: AttemptRow, ended: AttemptEnd) -> Wake | None:
     """Post how an attempt ended, patiently; None: it was too late.
 
-    Raises:
-        Unavailable: the database did not answer for a minute; the lease will tell.
+    Nothing is raised: while its worker lives, nobody else would end the attempt.
     """
-    give_up = time.monotonic() + _FINISH_SECONDS
     while True:
         try:
             return finish(runtime, claimed, ended)
-        except (Unavailable, Conflict):
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(_RETRY_SECONDS)
+        except (Unavailable, Conflict) as exc:
+            log.warning("an end waits for the database", action="attempt_end", reason=exc.message)
+        except Exception as exc:
+            log.exception("an end cannot be stored", action="attempt_end")
+            ended = broken(runtime, claimed, exc)
+        time.sleep(_RETRY_SECONDS)
 
 
 def fold(

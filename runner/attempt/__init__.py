@@ -23,7 +23,7 @@ from runner.attempt.merging import MergingContext
 from runner.attempt.running import run_task
 from runner.attempt.subject import Subject
 from runner.engine.directories import is_directory
-from runner.errors import HeadraceError
+from runner.errors import Conflict, Unavailable
 from runner.expressions import Context
 from runner.model.evolve import replace
 from runner.model.execution import TaskRun
@@ -37,7 +37,7 @@ from runner.store.base import AttemptRow, Metric, Tx
 
 log = structlog.get_logger(__name__)
 
-__all__ = ["AttemptControl", "AttemptEnd", "Reason", "finish", "run_attempt"]
+__all__ = ["AttemptControl", "AttemptEnd", "Reason", "broken", "finish", "run_attempt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,17 @@ def run_attempt(runtime: Runtime, claimed: AttemptRow, control: AttemptControl) 
     )
     try:
         ctx, subject = _prepared(runtime, claimed, control)
-    except HeadraceError as exc:
-        log.warning("an attempt cannot begin", task_run=claimed.task_run_id, reason=exc.message)
+    except (Unavailable, Conflict) as exc:
+        log.warning("an attempt is sent again", task_run=claimed.task_run_id, reason=exc.message)
+        return AttemptEnd(outcome.stopped(span, Reason.SHUTDOWN, runtime.clock.now(), None))
+    except Exception as exc:
+        log.exception("an attempt cannot begin", task_run=claimed.task_run_id)
         return AttemptEnd(outcome.failed(span, exc, runtime.clock.now(), 0))
     try:
         return AttemptEnd(run_task(runtime, ctx, subject, control, span), ctx.metrics)
+    except Exception as exc:
+        log.exception("an attempt broke", task_run=claimed.task_run_id)
+        return AttemptEnd(outcome.failed(span, exc, runtime.clock.now(), 0))
     finally:
         ctx.close()
 
@@ -78,6 +84,17 @@ def finish(runtime: Runtime, claimed: AttemptRow, ended: AttemptEnd) -> Wake | N
             return tx.events.add(claimed.execution_id, ended.event)
     _record_late(runtime, claimed, ended)
     return None
+
+
+def broken(runtime: Runtime, claimed: AttemptRow, exc: Exception) -> AttemptEnd:
+    """Return the end of an attempt that Headrace itself could not bring to an end."""
+    span = outcome.Span(
+        claimed.task_run_id,
+        claimed.attempt,
+        claimed.started_at or runtime.clock.now(),
+        claimed.worker_id,
+    )
+    return AttemptEnd(outcome.failed(span, exc, runtime.clock.now(), 0))
 
 
 def _prepared(
