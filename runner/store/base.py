@@ -815,6 +815,8 @@ class Logs(Protocol):
         """Lines past a cursor per (task run, attempt); unknown pairs from their start."""
 
     def delete(self, execution_id: str) -> int: ...
+    def purge(self, query: LogQuery, levels: Sequence[Level] = ()) -> int:
+        """Remove the lines that fit, those of some levels only; returns how many."""
 
 
 class Store(Protocol):

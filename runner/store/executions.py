@@ -96,8 +96,7 @@ class Executions:
         """Write a fold; False (and nothing written) if another one was faster."""
         if not self._save_head(fold):
             return False
-        with self._sql.batch():
-            self._save_parts(fold)
+        self._save_parts(fold)
         return True
 
     def _save_parts(self, fold: Fold) -> None:

@@ -98,6 +98,17 @@ class Logs:
                 "DELETE FROM log_lines WHERE execution_id = ?", (execution_id,)
             ).rowcount
 
+    def purge(self, query: LogQuery, levels: Sequence[Level] = ()) -> int:
+        """Remove the lines that fit, those of some levels only; returns how many."""
+        wanted, values = _conditions(query)
+        if levels:
+            wanted.append(f"level IN ({', '.join('?' * len(levels))})")
+            values += [_RANKS[level] for level in levels]
+        with self._database.writing() as sql:
+            return sql.execute(
+                f"DELETE FROM log_lines WHERE {' AND '.join(wanted or ['TRUE'])}", values
+            ).rowcount
+
 
 def _attempts(sql: Connection, execution_id: str) -> Mapping[tuple[str, int], int]:
     """Return the last number of each (task run, attempt) that has lines."""

@@ -5,8 +5,7 @@ Connections are in autocommit mode and transactions begun by statement, so that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from threading import Lock
 from types import TracebackType
@@ -29,6 +28,7 @@ _WAIT_SECONDS = 10.0
 _CONNECTIONS = 12
 _PREPARE_AFTER = 3
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+_OVER = (psycopg.pq.TransactionStatus.IDLE, psycopg.pq.TransactionStatus.UNKNOWN)
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -39,20 +39,57 @@ def numbered(sql: str) -> str:
     return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
 
 
+class _Cursor(psycopg.RawCursor[Any]):
+    """A cursor whose statement may still be on its way: asking for its rows, or how many, waits."""
+
+    @property
+    def rowcount(self) -> int:
+        """Return how many rows it touched."""
+        if self.pgresult is None:
+            self._fetch_pipeline()
+        return super().rowcount
+
+
 class PostgresqlConnection:
-    """A connection of ours; outside of a transaction it refuses to work."""
+    """A connection of ours; outside of a transaction it refuses to work.
+
+    While it writes, statements are sent without waiting (pipeline mode) until a result is wanted;
+    an error of one comes with the next result, or when the transaction ends.
+    """
 
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         self.raw = raw
         self.is_open = False
         self.for_update = self.skip_locked = ""
         self.transaction: Any = None
+        self._pipeline: Any = None
 
     def begun(self, *, writes: bool) -> None:
         """Work from now on; a view cannot lock rows and need not."""
         self.is_open = True
         self.for_update = " FOR UPDATE" if writes else ""
+        if writes:
+            self._pipeline = self.raw.pipeline()
+            self._pipeline.__enter__()
         self.skip_locked = " FOR UPDATE SKIP LOCKED" if writes else ""
+
+    def end(self, *, commits: bool) -> None:
+        """Refuse to work from now on, and end the transaction. Raises the first error of it."""
+        self.is_open = False
+        acts = (self._commit, self._leave_pipeline) if commits else (self._leave_pipeline,)
+        failures = [failure for act in acts if (failure := _failure(act))]
+        if self.raw.info.transaction_status not in _OVER:
+            self.raw.execute("ROLLBACK")
+        if failures and commits:
+            raise failures[0]
+
+    def _commit(self) -> None:
+        self.raw.execute("COMMIT")
+
+    def _leave_pipeline(self) -> None:
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            pipeline.__exit__(None, None, None)
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> psycopg.Cursor[Any]:
         """Run one statement."""
@@ -66,14 +103,18 @@ class PostgresqlConnection:
         else:
             self._cursor().executemany(numbered(sql), rows)
 
-    def batch(self) -> AbstractContextManager[Any]:
-        """Return a block whose statements travel together."""
-        return self.raw.pipeline()
-
     def _cursor(self) -> psycopg.Cursor[Any]:
         if not self.is_open:
             raise RuntimeError("the transaction is over: its tx cannot be used any more")
         return self.raw.cursor()
+
+
+def _failure(act: Callable[[], None]) -> psycopg.Error | None:
+    try:
+        act()
+    except psycopg.Error as exc:
+        return exc
+    return None
 
 
 class PostgresqlDatabase:
@@ -143,7 +184,7 @@ class PostgresqlDatabase:
 
 def _configure(connection: psycopg.Connection[Any]) -> None:
     """Make all integers eight bytes: one prepared statement for all values."""
-    connection.cursor_factory = psycopg.RawCursor
+    connection.cursor_factory = _Cursor
     adapters: AdaptersMap = connection.adapters
     adapters.register_dumper(int, Int8BinaryDumper)
 
@@ -174,10 +215,8 @@ class _Block:
         trace: TracebackType | None,
     ) -> None:
         connection = self._connection
-        connection.is_open = False
         try:
-            if not connection.raw.closed:
-                connection.raw.execute("COMMIT" if exc is None else "ROLLBACK")
+            connection.end(commits=exc is None)
         except psycopg.Error as failure:
             raise translated(exc or failure) from failure
         finally:

@@ -49,8 +49,6 @@ class Connection(Protocol):
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Cursor: ...
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> Any: ...
-    def batch(self) -> AbstractContextManager[Any]:
-        """Return a block of statements whose results nobody looks at: they may be sent at once."""
 
 
 class Database(Protocol):

@@ -10,7 +10,6 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -21,7 +20,6 @@ from runner.store.sql import DatabaseVersionWrong
 
 _BUSY_SECONDS = 30.0
 _STATEMENTS = 512
-_NO_BATCH = nullcontext()
 _PRAGMAS = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = {synchronous};
@@ -78,10 +76,6 @@ class SqliteConnection:
         self.raw.execute(statement)
         self.execute = self.raw.execute
         self.executemany = self.raw.executemany
-
-    def batch(self) -> AbstractContextManager[None]:
-        """Return a block that changes nothing: there is nobody to wait for."""
-        return _NO_BATCH
 
     def end(self) -> None:
         """Refuse to work until the next `begin`."""
