@@ -20,6 +20,7 @@ from runner.services.principal import SYSTEM
 from runner.services.webhooks import Call
 from runner.settings import SourceSettings, resolve
 from web.auth import OPEN, needs
+from web.connection import watch_client
 from web.context import now, public_url, services, web
 from web.refusals import NotBuilt
 from web.respond import empty, json_response
@@ -99,7 +100,7 @@ def _lower(name: str) -> str:
 
 def _waited(trigger: Trigger, execution: Execution) -> Response:
     """The answer of a webhook that waits for the end."""
-    ended = web().streams.wait_for_end(execution.id)
+    ended = web().streams.wait_for_end(execution.id, is_gone=watch_client())
     default = 500 if ended.state is State.FAILED else 200
     status = _code(trigger.properties.get("responseCode"), default)
     if not _is_true(trigger, "returnOutputs"):

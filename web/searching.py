@@ -19,6 +19,7 @@ from web.paging import MOST_SCANNED, asked, ordered
 from web.refusals import FilterInvalid
 
 _STEP = 500
+_COUNTED_LINES = 1_000  # so far the total of a search for lines is counted
 
 EXECUTION_FIELDS = (
     "q", "namespace", "flowId", "flowRevision", "state", "labels", "startDate", "endDate",
@@ -112,7 +113,9 @@ def logs(services: Services, now: datetime) -> Found:
     def pages(cursor: str | None, limit: int) -> Page:
         return services.logs.search(query, limit=limit, cursor=cursor, ascending=ascending)
 
-    matching = [line for line in _first(pages, MOST_SCANNED) if holds(log_record(line))]
+    is_whole = by_time and not rest.members
+    count = max(paging.end, _COUNTED_LINES) if is_whole else MOST_SCANNED
+    matching = [line for line in _first(pages, count) if holds(log_record(line))]
     if not by_time:
         matching = list(ordered(matching, paging, _log_key))
     return Found(matching[paging.start : paging.end], len(matching))
@@ -215,6 +218,8 @@ def _push_execution(filter: ExecutionFilter, leaf: Leaf, now: datetime) -> Execu
             return replace(filter, trigger_id=leaf.value)
         case "kind", "EQUALS":
             return replace(filter, kinds=(leaf.value,))
+        case "q", _ if filter.text is None:
+            return replace(filter, text=leaf.value)
         case "commit", ("EQUALS" | "PREFIX" | "STARTS_WITH") if filter.commit is None:
             return replace(filter, commit=leaf.value)
         case _:

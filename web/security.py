@@ -15,6 +15,7 @@ from __future__ import annotations
 import ipaddress
 import secrets
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
@@ -40,6 +41,7 @@ _POLICY = (
 )
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address, without port, is this machine's loopback."""
     name = host.strip("[]").rstrip(".").lower()

@@ -21,6 +21,7 @@ from runner.model.execution import Execution
 from runner.model.logs import Level, LogLine
 from runner.services import shapes
 from runner.services.bundle import Services
+from web.connection import IsGone
 from web.refusals import TooBusy
 
 log = structlog.get_logger(__name__)
@@ -100,8 +101,16 @@ class Streams:
 
     # ── for handlers
 
-    def wait_for_end(self, execution_id: str, seconds: float = _LONGEST_WAIT) -> Execution:
+    def wait_for_end(
+        self,
+        execution_id: str,
+        seconds: float = _LONGEST_WAIT,
+        *,
+        is_gone: IsGone = lambda: False,
+    ) -> Execution:
         """Return the execution once it has ended, or as it is when the time is over.
+
+        *is_gone* says that nobody waits any more.
 
         Raises:
             NotFound: there is no such execution. TooBusy.
@@ -110,12 +119,14 @@ class Streams:
         with self._follow(execution_id) as watch, self._condition:
             while not watch.is_over and not self.is_stopping():
                 left = until - time.monotonic()
-                if left <= 0:
+                if left <= 0 or is_gone():
                     break
                 self._condition.wait(min(left, 1.0))
         return self._services.executions.head(execution_id)
 
-    def follow_execution(self, execution_id: str) -> Iterator[Frame]:
+    def follow_execution(
+        self, execution_id: str, *, is_gone: IsGone = lambda: False
+    ) -> Iterator[Frame]:
         """Yield ``start``, ``progress`` on each change, and ``end``; pings between them.
 
         The execution exists. Raises TooBusy with the first frame.
@@ -126,6 +137,7 @@ class Streams:
             for frame_is_new in self._changes(
                 watch,
                 lambda: watch.changes != seen or watch.is_gone,  # noqa: B023
+                is_gone,
             ):
                 if not frame_is_new:
                     yield Frame()
@@ -142,7 +154,11 @@ class Streams:
                 name = "progress"
 
     def follow_logs(
-        self, execution_id: str, *, min_level: Level = Level.TRACE
+        self,
+        execution_id: str,
+        *,
+        min_level: Level = Level.TRACE,
+        is_gone: IsGone = lambda: False,
     ) -> Iterator[Frame | LogLine]:
         """Yield a frame ``start``, then lines, older ones first, and a frame ``end``."""
         with self._follow(execution_id, lines=True) as watch:
@@ -153,6 +169,7 @@ class Streams:
             for has_news in self._changes(
                 watch,
                 lambda: _end_of(watch) > position or watch.is_drained,  # noqa: B023
+                is_gone,
             ):
                 if not has_news:
                     yield Frame()
@@ -212,18 +229,23 @@ class Streams:
                 if not watch.followers:
                     self._watches.pop(execution_id, None)
 
-    def _changes(self, watch: _Watch, has_news: Callable[[], bool]) -> Iterator[bool]:
-        """Yield True at news, False every few seconds without; end when the server stops."""
+    def _changes(
+        self, watch: _Watch, has_news: Callable[[], bool], is_gone: IsGone
+    ) -> Iterator[bool]:
+        """Yield True at news, False every few seconds without.
+
+        End when the server stops, or when nobody listens any more.
+        """
         while not self.is_stopping():
             until = time.monotonic() + PING_SECONDS
             with self._condition:
                 while not has_news() and not self.is_stopping():
                     left = until - time.monotonic()
-                    if left <= 0:
+                    if left <= 0 or is_gone():
                         break
                     self._condition.wait(min(left, 1.0))
                 found = has_news()
-            if self.is_stopping() and not found:
+            if (self.is_stopping() and not found) or is_gone():
                 return
             yield found
 

@@ -32,7 +32,7 @@ from runner.services import firing
 from runner.services.audit import record
 from runner.services.creation import Creator, DirectCreator
 from runner.services.firing import Creation, send_wakes
-from runner.services.inputs import Given, Inputs, resume_inputs
+from runner.services.inputs import Given, Inputs, Upload, resume_inputs
 from runner.services.principal import Principal
 from runner.storage.base import execution_path
 from runner.store.base import ExecutionFilter, Fold, Page, Tx
@@ -88,6 +88,15 @@ class Executions:
             ArgumentInvalid: a system label. FlowInvalid: the revision's text is not valid.
         """
         check_labels(order.labels)
+        for _ in range(_TRIES):
+            try:
+                return self._create(order, by)
+            except Conflict:
+                if any(isinstance(value, Upload) for value in order.inputs.values()):
+                    raise  # what was uploaded has been read
+        raise Conflict("the flow changes all the time; try again")
+
+    def _create(self, order: Order, by: Principal) -> Creation:
         execution_id = ids.new()
         flow = self._flow_to_run(order)
         resolved = self._inputs.resolve(flow, order.inputs, execution_id=execution_id)

@@ -62,6 +62,25 @@ class Triggers:
             items = [StoredTrigger(row, self._declared(tx, row)) for row in page.items]
         return TriggerPage(items, page.cursor)
 
+    def every(self, namespace: str | None = None, flow_id: str | None = None) -> list[TriggerRow]:
+        """Return the states of all triggers, without their declarations."""
+        rows: list[TriggerRow] = []
+        cursor: str | None = None
+        with self._runtime.store.read() as tx:
+            while True:
+                page = tx.triggers.search(
+                    namespace=namespace, flow_id=flow_id, limit=1000, cursor=cursor
+                )
+                rows.extend(page.items)
+                cursor = page.cursor
+                if cursor is None:
+                    return rows
+
+    def with_declarations(self, rows: Sequence[TriggerRow]) -> list[StoredTrigger]:
+        """Return triggers with what their flows say of them."""
+        with self._runtime.store.read() as tx:
+            return [StoredTrigger(row, self._declared(tx, row)) for row in rows]
+
     def get(self, namespace: str, flow_id: str, trigger_id: str) -> StoredTrigger:
         """Return one trigger. Raises NotFound."""
         with self._runtime.store.read() as tx:

@@ -20,6 +20,7 @@ from runner.store.base import ExecutionFilter
 from web import searching
 from web.api.bulk import flag, number
 from web.auth import needs
+from web.connection import watch_client
 from web.context import now, principal, public_url, services, web
 from web.filters import moment
 from web.refusals import BadRequest, NotBuilt
@@ -63,7 +64,7 @@ def create(namespace: str, flow_id: str) -> Response:
     )
     execution = services().executions.create(order, by=principal()).execution
     if flag("wait"):
-        web().streams.wait_for_end(execution.id)
+        web().streams.wait_for_end(execution.id, is_gone=watch_client())
         return json_response(_shape(services().executions.get(execution.id), with_url=True))
     return json_response(_shape(Shown(execution), with_url=True))
 
@@ -112,7 +113,7 @@ def of_flow() -> Response:
 def follow(execution_id: str) -> Response:
     """Follow an execution by server-sent events."""
     services().executions.head(execution_id)
-    return event_stream(web().streams.follow_execution(execution_id))
+    return event_stream(web().streams.follow_execution(execution_id, is_gone=watch_client()))
 
 
 @bp.get("/<execution_id>/follow-dependencies")

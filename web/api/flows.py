@@ -14,6 +14,7 @@ from runner.model.flow import Flow, Task
 from runner.model.parser import Parsed
 from runner.services import graphs, shapes
 from runner.services.flows import StoredFlow, split_documents
+from runner.store.base import FlowRow
 from web.api.bulk import all_or_nothing, counted, flag, number
 from web.auth import needs
 from web.context import now, principal, services
@@ -134,9 +135,9 @@ def search() -> Response:
     group = read(request.args, _FIELDS, _PLAIN)
     paging = asked(_SORTS)
     holds = condition(group, now())
-    found = [stored for stored in _every() if holds(_record(stored))]
+    found = [row for row in services().flows.every() if holds(_record(row))]
     page = page_of(ordered(found, paging, _key), paging)
-    page["results"] = [_shape(stored, with_source=False) for stored in page["results"]]
+    page["results"] = [_shape(_stored(row), with_source=False) for row in page["results"]]
     return json_response(page)
 
 
@@ -398,11 +399,14 @@ def _every(namespace: str | None = None) -> Iterator[StoredFlow]:
 
 def _matching() -> Iterator[StoredFlow]:
     holds = condition(read(request.args, _FIELDS, _PLAIN), now())
-    return (stored for stored in _every() if holds(_record(stored)))
+    return (_stored(row) for row in list(services().flows.every()) if holds(_record(row)))
 
 
-def _record(stored: StoredFlow) -> Mapping[str, Any]:
-    row = stored.row
+def _stored(row: FlowRow) -> StoredFlow:
+    return services().flows.get(row.namespace, row.flow_id)
+
+
+def _record(row: FlowRow) -> Mapping[str, Any]:
     labels = dict(row.labels)
     return {
         "id": row.flow_id,
@@ -415,12 +419,12 @@ def _record(stored: StoredFlow) -> Mapping[str, Any]:
     }
 
 
-def _key(stored: StoredFlow, name: str) -> Any:
+def _key(row: FlowRow, name: str) -> Any:
     return {
-        "id": stored.row.flow_id,
-        "namespace": stored.row.namespace,
-        "revision": stored.row.revision,
-        "updated": stored.row.updated_at,
+        "id": row.flow_id,
+        "namespace": row.namespace,
+        "revision": row.revision,
+        "updated": row.updated_at,
     }[name]
 
 

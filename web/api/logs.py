@@ -13,6 +13,7 @@ from web import searching
 from web.api.bulk import number
 from web.api.executions import event_stream
 from web.auth import needs
+from web.connection import IsGone, watch_client
 from web.context import now, principal, services, web
 from web.refusals import NotBuilt
 from web.respond import json_response
@@ -51,7 +52,7 @@ def download(execution_id: str) -> Response:
 def follow(execution_id: str) -> Response:
     """Follow the log of an execution by server-sent events."""
     services().executions.head(execution_id)
-    return event_stream(_frames(execution_id, _level()))
+    return event_stream(_frames(execution_id, _level(), watch_client()))
 
 
 @bp.get("/search")
@@ -86,8 +87,9 @@ def delete_of_trigger(namespace: str, flow_id: str) -> Response:
     raise NotBuilt("deleting the log of a trigger is not available yet")
 
 
-def _frames(execution_id: str, level: Level) -> Iterator[Frame]:
-    for each in web().streams.follow_logs(execution_id, min_level=level):
+def _frames(execution_id: str, level: Level, is_gone: IsGone) -> Iterator[Frame]:
+    streams = web().streams
+    for each in streams.follow_logs(execution_id, min_level=level, is_gone=is_gone):
         yield each if isinstance(each, Frame) else log_frame(each)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -10,6 +10,7 @@ from flask import Blueprint, Response, request
 from runner.errors import ArgumentInvalid
 from runner.services import shapes
 from runner.services.triggers import StoredTrigger
+from runner.store.base import TriggerRow
 from web.api.bulk import counted, flag
 from web.auth import needs
 from web.context import now, principal, services
@@ -37,7 +38,7 @@ _SORTS = (
 @needs(READ)
 def search() -> Response:
     """Return triggers that match."""
-    page = _page(_every())
+    page = _page(services().triggers.every())
     page["results"] = [_both(each) for each in page["results"]]
     return json_response(page)
 
@@ -46,7 +47,7 @@ def search() -> Response:
 @needs(READ)
 def of_flow(namespace: str, flow_id: str) -> Response:
     """Return the triggers of a flow."""
-    page = _page(_every(namespace, flow_id))
+    page = _page(services().triggers.every(namespace, flow_id))
     page["results"] = [shapes.trigger(each.declared, each.row) for each in page["results"]]
     return json_response(page)
 
@@ -86,10 +87,10 @@ def set_disabled_by_triggers() -> Response:
 def set_disabled_by_query() -> Response:
     """Switch all triggers that match."""
     holds = condition(read(request.args, _FIELDS, _PLAIN), now())
-    found = [each for each in _every() if holds(_record(each))]
-    for each in found:
+    found = [row for row in services().triggers.every() if holds(_record(row))]
+    for row in found:
         services().triggers.set_disabled(
-            *_triple_of(each), flag("disabled", default=True), by=principal()
+            *_triple_of(row), flag("disabled", default=True), by=principal()
         )
     return counted(len(found))
 
@@ -123,23 +124,14 @@ def _switched(body: Mapping[str, Any]) -> Response:
     return json_response(shapes.trigger(stored.declared, stored.row))
 
 
-def _page(found: Iterator[StoredTrigger]) -> dict[str, Any]:
+def _page(found: Sequence[TriggerRow]) -> dict[str, Any]:
+    """One page, with the declarations of its triggers alone."""
     holds = condition(read(request.args, _FIELDS, _PLAIN), now())
     paging = asked(_SORTS)
-    matching = [each for each in found if holds(_record(each))]
-    return page_of(ordered(matching, paging, _key), paging)
-
-
-def _every(namespace: str | None = None, flow_id: str | None = None) -> Iterator[StoredTrigger]:
-    cursor: str | None = None
-    while True:
-        page = services().triggers.search(
-            namespace=namespace, flow_id=flow_id, limit=500, cursor=cursor
-        )
-        yield from page.items
-        cursor = page.cursor
-        if cursor is None:
-            return
+    matching = [row for row in found if holds(_record(row))]
+    page = page_of(ordered(matching, paging, _key), paging)
+    page["results"] = services().triggers.with_declarations(page["results"])
+    return page
 
 
 def _both(stored: StoredTrigger) -> dict[str, Any]:
@@ -158,24 +150,21 @@ def _both(stored: StoredTrigger) -> dict[str, Any]:
     }
 
 
-def _record(stored: StoredTrigger) -> Mapping[str, Any]:
-    row = stored.row
-    is_off = row.disabled or bool(stored.declared and stored.declared.disabled)
+def _record(row: TriggerRow) -> Mapping[str, Any]:
     return {
         "namespace": row.namespace,
         "flowId": row.flow_id,
         "triggerId": row.trigger_id,
-        "triggerState": "DISABLED" if is_off else "ENABLED",
+        "triggerState": "DISABLED" if row.disabled else "ENABLED",
         "scope": scope_of(row.namespace),
         "startDate": row.last_at or row.created_at,
         "locked": row.execution_id is not None,
-        "disabled": is_off,
+        "disabled": row.disabled,
         "q": f"{row.namespace} {row.flow_id} {row.trigger_id}",
     }
 
 
-def _key(stored: StoredTrigger, name: str) -> Any:
-    row = stored.row
+def _key(row: TriggerRow, name: str) -> Any:
     match name:
         case "triggerId":
             return row.trigger_id
@@ -201,5 +190,5 @@ def _triple(body: Any) -> tuple[str, str, str]:
     return namespace, flow_id, trigger_id
 
 
-def _triple_of(stored: StoredTrigger) -> tuple[str, str, str]:
-    return stored.row.namespace, stored.row.flow_id, stored.row.trigger_id
+def _triple_of(row: TriggerRow) -> tuple[str, str, str]:
+    return row.namespace, row.flow_id, row.trigger_id

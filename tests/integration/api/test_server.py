@@ -117,3 +117,21 @@ def test_the_idempotency_key_holds_over_connections(headrace):
         ids.add(json.loads(body)["id"])
 
     assert len(ids) == 1
+
+
+def test_a_waiting_client_that_hangs_up_gives_its_place_back(headrace):
+    connections = [http.client.HTTPConnection("127.0.0.1", headrace.port) for _ in range(4)]
+    for connection in connections:
+        connection.request("POST", "/api/v1/executions/company.team/slow?wait=true")
+    deadline = time.monotonic() + 20
+    while len(headrace.search(flowId="slow", state="RUNNING")) < 4:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    for connection in connections:
+        connection.close()
+
+    done = headrace.start_flow("company.team", "hello")
+    while ask(headrace, "GET", f"/api/v1/executions/{done['id']}/follow")[0] != 200:
+        assert time.monotonic() < deadline, "who hung up still has a place"
+        time.sleep(0.2)
+    headrace.call("DELETE", "executions/kill/by-query?flowId=slow")

@@ -162,3 +162,12 @@ def test_frames_are_written_as_each_side_reads_them():
     assert frame.kestra() == b'id: progress\ndata: {"a":1}\n\n'
     assert frame.named() == b'event: progress\nid: progress\ndata: {"a":1}\n\n'
     assert Frame().kestra() == b": ping\n\n"
+
+
+def test_who_has_hung_up_keeps_no_place(streams, started):
+    execution = streams.wait_for_end(started, is_gone=lambda: True)
+    frames = list(streams.follow_execution(started, is_gone=lambda: True))
+
+    assert str(execution.state) == "CREATED"
+    assert [frame.name for frame in frames] in (["start"], [])
+    assert next(streams.follow_execution(started)).name == "start"
