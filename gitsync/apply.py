@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from gitsync.changes import Act, FilesChange, FlowChange, Plan, Refusal
 from gitsync.firing import PushFiring, Start, Started
-from gitsync.plan import Act, FilesChange, FlowChange, Plan, Refusal
-from gitsync.repo import Commit
+from gitsync.objects import Commit
 from runner.clock import EPOCH
 from runner.errors import Conflict
 from runner.model.flow import Flow

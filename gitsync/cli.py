@@ -14,8 +14,8 @@ from typing import Any
 import click
 
 from gitsync.demo import sources_of
-from gitsync.source import Outcome, World
 from gitsync.sync import SyncDuty, sync_once
+from gitsync.world import Outcome, World
 from runner import logs
 from runner.clock import iso
 from runner.errors import HeadraceError

@@ -12,7 +12,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from gitsync.repo import Access, GitRunner
+from gitsync.access import Access
+from gitsync.repo import GitRunner
 from runner.settings import Settings, SourceSettings
 
 NAME = "demo"

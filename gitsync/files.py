@@ -8,8 +8,9 @@ from typing import BinaryIO, cast
 
 import structlog
 
+from gitsync.objects import Blob
 from gitsync.reading import Parse, ReadFlow, Reading, read_flow
-from gitsync.repo import Blob, Mirror
+from gitsync.repo import Mirror
 from gitsync.tree import LFS_SIGN, FlowFile, NamespaceFile, is_lfs_pointer
 from runner.errors import NotFound
 from runner.model.problems import Problem

@@ -15,177 +15,39 @@ import contextlib
 import fcntl
 import os
 import re
-import shlex
 import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
-from urllib.parse import urlsplit
 
-from gitsync.addresses import (
-    PROTOCOLS,
-    checked_sha,
-    checked_url,
-    is_local,
+from gitsync.access import Access, GitFailed, GitTimeout, base_environment, explained
+from gitsync.addresses import checked_sha
+from gitsync.objects import (
+    Blob,
+    Commit,
+    Difference,
+    blobs_of,
+    object_of,
+    parse_commit,
+    parse_differences,
+    parse_entries,
+    parse_refs,
+    tree_id_of,
 )
 from gitsync.tree import Entry
-from runner.clock import EPOCH
-from runner.errors import Unavailable
-from runner.settings import SourceSettings, resolve
 
 LOCAL_TIMEOUT = timedelta(minutes=2)
 _PINS = "refs/headrace/commits/"
 _LOOSE_PINS = 200  # more than this: pack refs and loose objects
-_CHUNK = 1 << 16
-_PERSON = re.compile(r"(.*?)\s*<([^>]*)> (\d+)")
 _KEPT = frozenset({"PATH", "HOME", "USER", "LOGNAME", "LANG", "TMPDIR", "TZ", "SSH_AUTH_SOCK"}) | {
     *("LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
     *("http_proxy", "https_proxy", "no_proxy", "all_proxy"),
     *("HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"),
 }
-# Git asks this for a user name and password; `credential.URL.helper` ties it to one host.
-_HELPER = (
-    '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" '
-    '"$HEADRACE_GIT_USERNAME" "$HEADRACE_GIT_PASSWORD"; }; f'
-)
-_HINTS = (
-    ("terminal prompts disabled", "the repository wants a password: give `credentials`"),
-    ("Authentication failed", "check the user name and password in `credentials`"),
-    ("returned error: 403", "the credentials may not read this repository"),
-    ("Host key verification failed", "add the host's key to `credentials.known_hosts`"),
-    ("Permission denied (publickey", "check `credentials.ssh_key`"),
-    ("certificate", "give the certificate authority's file as `credentials.ca`"),
-    ("Could not resolve host", "check the host name in the URL"),
-    ("Connection refused", "check that the Git server runs and the port is right"),
-    ("Failed to connect", "check the host, the port and the proxy"),
-    ("dubious ownership", "the folder belongs to another user: change its owner"),
-    ("transport 'file' not allowed", "say `allow_local: true` to read a path on this machine"),
-    ("not found", "check the URL, and that the credentials may see the repository"),
-    ("does not appear to be a git repository", "check the URL or path"),
-    ("not our ref", "the commit is gone from the server: the branch was moved meanwhile"),
-    ("No space left", "free disk space below the home folder"),
-)
-
-
-class GitFailed(Unavailable):
-    """Git could not do it."""
-
-    code = "git_failed"
-
-
-class GitTimeout(GitFailed):
-    """Git took too long."""
-
-    code = "git_timeout"
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How a remote repository is opened. *password* is the secret itself: never shown."""
-
-    url: str
-    username: str = ""
-    password: str = field(default="", repr=False)
-    ssh_key: Path | None = None
-    known_hosts: Path | None = None
-    ca: Path | None = None
-    allow_local: bool = False
-    timeout: timedelta = timedelta(seconds=60)
-    connect_timeout: timedelta = timedelta(seconds=15)
-    check_host_key: bool = True
-
-    @classmethod
-    def of(cls, source: SourceSettings) -> Access:
-        """Return the access that a source's settings describe.
-
-        Raises:
-            AddressInvalid: the URL may not be used. SettingsInvalid: a secret is not set.
-        """
-        credentials = source.credentials
-        url = checked_url(source.url, allow_local=source.allow_local)
-        if credentials is None:
-            return cls(url, allow_local=source.allow_local, timeout=source.timeout)
-        password = resolve(credentials.password) if credentials.password else ""
-        return cls(
-            url=url,
-            username=credentials.username,
-            password=password,
-            ssh_key=credentials.ssh_key,
-            known_hosts=credentials.known_hosts,
-            ca=credentials.ca,
-            allow_local=source.allow_local,
-            timeout=source.timeout,
-        )
-
-    def environment(self) -> dict[str, str]:
-        """Return the variables of a Git process that talks to this remote."""
-        local = self.allow_local and is_local(self.url)
-        variables = {"GIT_ALLOW_PROTOCOL": "file" if local else ":".join(PROTOCOLS)}
-        variables |= _configuration(self._configuration())
-        if self.password:
-            variables["HEADRACE_GIT_USERNAME"] = self.username or "git"
-            variables["HEADRACE_GIT_PASSWORD"] = self.password
-        variables["GIT_SSH_COMMAND"] = shlex.join(self._ssh())
-        return variables
-
-    def _configuration(self) -> dict[str, str]:
-        seconds = max(1, int(self.timeout.total_seconds()))
-        values = {"http.lowSpeedLimit": "1", "http.lowSpeedTime": str(seconds)}
-        if self.ca:
-            values["http.sslCAInfo"] = str(self.ca.absolute())
-        if self.password and self.url.startswith(("http://", "https://")):
-            parts = urlsplit(self.url)
-            host = parts.netloc.rpartition("@")[2]
-            values[f"credential.{parts.scheme}://{host}.helper"] = _HELPER
-        return values
-
-    def _ssh(self) -> list[str]:
-        seconds = max(1, int(self.connect_timeout.total_seconds()))
-        options = ["ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={seconds}"]
-        options += ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"]
-        options += ["-o", f"StrictHostKeyChecking={'yes' if self.check_host_key else 'no'}"]
-        if self.known_hosts:
-            options += ["-o", f"UserKnownHostsFile={self.known_hosts.absolute()}"]
-        elif not self.check_host_key:
-            options += ["-o", f"UserKnownHostsFile={os.devnull}"]
-        if self.ssh_key:
-            options += ["-o", "IdentitiesOnly=yes", "-i", str(self.ssh_key.absolute())]
-        return options
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """What a commit says of itself."""
-
-    sha: str
-    author: str
-    email: str
-    at: datetime
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A path that differs; *status* is Git's letter: A, M, D or T (another type)."""
-
-    path: str
-    status: str
-    old: Entry | None
-    new: Entry | None
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """One file's content: read *stream* before the next blob is taken."""
-
-    id: str
-    size: int
-    stream: BinaryIO
 
 
 class GitRunner:
@@ -269,7 +131,7 @@ class GitRunner:
     def _start(
         self, arguments: Sequence[str], cwd: Path, access: Access | None, stdin: IO[bytes] | None
     ) -> subprocess.Popen[bytes]:
-        ours = _base_environment() | (access.environment() if access else {})
+        ours = base_environment() | (access.environment() if access else {})
         with self._lock:
             if self._closed:
                 raise GitFailed("Git was stopped")
@@ -303,41 +165,6 @@ def _unset(ours: Mapping[str, str]) -> list[str]:
     return ["env", *(part for name in names for part in ("-u", name))]
 
 
-def _base_environment() -> dict[str, str]:
-    return {
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ALLOW_PROTOCOL": "none",
-        "GIT_LFS_SKIP_SMUDGE": "1",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "LC_ALL": "C.UTF-8",
-        **_configuration({}),
-    }
-
-
-def _configuration(more: Mapping[str, str]) -> dict[str, str]:
-    values = {
-        "core.hooksPath": os.devnull,
-        "core.fsmonitor": "false",
-        "core.attributesFile": os.devnull,
-        "gc.auto": "0",
-        "maintenance.auto": "false",
-        "credential.helper": "",
-        "advice.detachedHead": "false",
-        "http.followRedirects": "initial",
-        "submodule.recurse": "false",
-        "fetch.writeCommitGraph": "false",
-        "fetch.recurseSubmodules": "false",
-        **more,
-    }
-    variables = {"GIT_CONFIG_COUNT": str(len(values))}
-    for number, (key, value) in enumerate(values.items()):
-        variables[f"GIT_CONFIG_KEY_{number}"] = key
-        variables[f"GIT_CONFIG_VALUE_{number}"] = value
-    return variables
-
-
 def _kill_group(group: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
@@ -349,20 +176,6 @@ def _took_too_long(arguments: Sequence[str], timeout: timedelta, access: Access 
         f"git {arguments[0]}{where} did not end within {timeout.total_seconds():g} s\n"
         "Try: check that the server answers, or raise the source's `timeout`"
     )
-
-
-def explained(stderr: str, access: Access | None = None) -> str:
-    """Return Git's own words, without any secret, and one line of what to try."""
-    lines = [line.strip() for line in re.split(r"[\r\n]+", stderr) if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "ssh:"))]
-    words = "\n".join((telling or lines)[:6]) or "git failed without a word"
-    if access and access.password:
-        words = words.replace(access.password, "******")
-    for sign, advice in _HINTS:
-        if sign.lower() in stderr.lower():
-            return f"{words}\nTry: {advice}"
-    where = access.url if access else "the repository"
-    return f"{words}\nTry: git ls-remote {where}, by hand on this machine"
 
 
 class Mirror:
@@ -468,13 +281,13 @@ class Mirror:
         """Return a commit, and Git's id of a folder's whole content at it, if there is one."""
         wanted = (checked_sha(sha), f"{sha}:{folder}")
         with self._objects(wanted) as out:
-            content = _object(out, "commit")
-            return parse_commit(sha, content), _tree_id(out)
+            content = object_of(out, "commit")
+            return parse_commit(sha, content), tree_id_of(out)
 
     def blobs(self, ids: Iterable[str]) -> Iterator[Blob]:
         """Yield the content of each blob, in order, from one process."""
         with self._objects(map(checked_sha, ids)) as out:
-            yield from _batch(out)
+            yield from blobs_of(out)
 
     @contextlib.contextmanager
     def _objects(self, names: Iterable[str]) -> Iterator[BinaryIO]:
@@ -492,7 +305,7 @@ class Mirror:
     def commit(self, sha: str) -> Commit:
         """Return who made a commit, when, and what it says."""
         with self._objects([checked_sha(sha)]) as out:
-            return parse_commit(sha, _object(out, "commit"))
+            return parse_commit(sha, object_of(out, "commit"))
 
     def changed(self, before: str, after: str) -> tuple[str, ...]:
         """Return the paths that differ between two commits; of a renamed file both."""
@@ -590,112 +403,3 @@ def _lock(handle: IO[str], pause: Callable[[], None] | None) -> None:
         else:
             return
     fcntl.flock(handle, fcntl.LOCK_EX)
-
-
-def parse_refs(listing: bytes) -> dict[str, str]:
-    """Read ``ls-remote``: ref → commit; an annotated tag gives the commit it names."""
-    refs: dict[str, str] = {}
-    for line in listing.decode("utf-8", "surrogateescape").splitlines():
-        sha, _, ref = line.partition("\t")
-        if ref.isprintable() and re.fullmatch(r"[0-9a-f]{40,64}", sha):
-            refs[ref.removesuffix("^{}")] = sha  # the peeled line follows the tag's own
-    return refs
-
-
-def parse_entries(listing: bytes) -> list[Entry]:
-    """Read ``ls-tree -z``."""
-    entries = []
-    for record in listing.decode("utf-8", "surrogateescape").split("\0"):
-        if record:
-            about, _, path = record.partition("\t")
-            mode, kind, blob = about.split(" ", 2)
-            entries.append(Entry(path, mode, kind, blob.strip()))
-    return entries
-
-
-def parse_differences(listing: bytes) -> list[Difference]:
-    """Read ``diff-tree -z --raw``."""
-    parts = listing.decode("utf-8", "surrogateescape").split("\0")
-    return [
-        _difference(about, path)
-        for about, path in zip(parts[::2], parts[1::2], strict=False)
-        if about
-    ]
-
-
-def _difference(about: str, path: str) -> Difference:
-    old_mode, mode, old_blob, blob, status = about.removeprefix(":").split(" ")
-    return Difference(
-        path,
-        status,
-        None if status == "A" else Entry(path, old_mode, _kind(old_mode), old_blob),
-        None if status == "D" else Entry(path, mode, _kind(mode), blob),
-    )
-
-
-def _kind(mode: str) -> str:
-    return "commit" if mode == "160000" else "blob"
-
-
-def parse_commit(sha: str, content: bytes) -> Commit:
-    """Read a commit object: its headers, an empty line, the message."""
-    head, _, message = content.partition(b"\n\n")
-    headers = dict(line.split(b" ", 1) for line in head.split(b"\n") if b" " in line)
-    encoding = headers.get(b"encoding", b"utf-8").decode("ascii", "replace")
-    author = _PERSON.match(_decoded(headers.get(b"author", b""), encoding))
-    committer = _PERSON.match(_decoded(headers.get(b"committer", b""), encoding))
-    name, email = (author[1].strip(), author[2]) if author else ("", "")
-    at = datetime.fromtimestamp(int(committer[3]), UTC) if committer else EPOCH
-    return Commit(sha, name, email, at, _decoded(message, encoding).strip())
-
-
-def _decoded(text: bytes, encoding: str) -> str:
-    try:
-        return text.decode(encoding, "replace")
-    except LookupError:
-        return text.decode("utf-8", "replace")
-
-
-def _object(out: BinaryIO, kind: str) -> bytes:
-    words = out.readline().decode("utf-8", "replace").split()
-    if len(words) != 3 or words[1] != kind:
-        raise GitFailed(f"the mirror lacks an object: {' '.join(words)}")
-    content = out.read(int(words[2]))
-    out.read(1)
-    return content
-
-
-def _tree_id(out: BinaryIO) -> str | None:
-    words = out.readline().decode("utf-8", "replace").split()
-    return words[0] if len(words) == 3 and words[1] == "tree" else None
-
-
-def _batch(out: BinaryIO) -> Iterator[Blob]:
-    while header := out.readline():
-        words = header.decode().split()
-        if len(words) != 3 or words[1] != "blob":
-            raise GitFailed(f"the mirror lacks an object: {header.decode().strip()}")
-        blob = _Limited(out, int(words[2]))
-        yield Blob(words[0], int(words[2]), cast(BinaryIO, blob))
-        blob.skip()
-        out.read(1)
-
-
-class _Limited:
-    """The next *size* bytes of a stream, as a stream."""
-
-    def __init__(self, source: BinaryIO, size: int) -> None:
-        self._source = source
-        self._left = size
-
-    def read(self, size: int = -1) -> bytes:
-        wanted = self._left if size < 0 else min(size, self._left)
-        data = self._source.read(wanted) if wanted else b""
-        if len(data) < wanted:
-            raise GitFailed("git ended in the middle of a file")
-        self._left -= len(data)
-        return data
-
-    def skip(self) -> None:
-        while self._left:
-            self.read(_CHUNK)

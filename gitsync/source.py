@@ -8,72 +8,40 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from importlib.metadata import version
-from pathlib import Path
 
 import structlog
 
+from gitsync.access import Access, GitFailed
 from gitsync.addresses import AddressInvalid, branch_ref
-from gitsync.apply import Arm, Change, Snapshot, apply, problems_differ
+from gitsync.apply import Change, Snapshot, apply, problems_differ
+from gitsync.changes import Known, Plan, Target
 from gitsync.files import read_changed
-from gitsync.firing import PushFiring, Start, Started
-from gitsync.plan import API, Key, Known, Plan, Target, files_of, plan, to_read
-from gitsync.reading import Parse, ReadFlow, Reading
-from gitsync.repo import Access, Difference, GitFailed, GitRunner, Mirror
-from gitsync.repo import Commit as CommitInfo
+from gitsync.firing import Start, Started
+from gitsync.known import file_claims, is_freed, named_flows, own_flows
+from gitsync.objects import Commit as CommitInfo
+from gitsync.objects import Difference
+from gitsync.plan import files_of, plan, to_read
+from gitsync.reading import Reading
+from gitsync.repo import Mirror
 from gitsync.tree import EMPTY, Comparison, Entry, NamespaceFile, Tree, folders, read
 from gitsync.triggers import Commit, Push, commit_trigger, watches
-from runner.clock import Clock
+from gitsync.world import EMPTY_STATE, FAILED, NEW, SYNCED, SYNCING, UNREACHABLE, Outcome, World
 from runner.errors import SettingsInvalid
 from runner.model.flow import Flow
 from runner.settings import SourceSettings
-from runner.storage.base import Storage
-from runner.store.base import FlowRow, ProblemRow, SourceRow, Store, Tx
+from runner.store.base import ProblemRow, SourceRow
 
 log = structlog.get_logger(__name__)
 
-NEW, SYNCING, SYNCED = "NEW", "SYNCING", "SYNCED"
-UNREACHABLE, EMPTY_STATE, FAILED = "UNREACHABLE", "EMPTY", "FAILED"
 SHOWN_EVERY = timedelta(minutes=1)
 """How often a poll that found nothing is written down."""
 _FIRST_FETCH = 10  # times the source's time limit
 _MAX_BACKOFF = timedelta(minutes=5)
 _FEW = 500  # paths that may stand in one command line
-
-
-@dataclass(frozen=True)
-class World:
-    """The neighbours of Git sync, handed in by `gitsync.wiring`."""
-
-    store: Store
-    storage: Storage
-    home: Path
-    clock: Clock
-    runner: GitRunner
-    parse: Parse
-    arm: Arm
-    firing: PushFiring
-    flow_bytes: int = 3 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a poll came to. *wrote*: more changed in the database than the time of the poll."""
-
-    source: str
-    state: str
-    error: str | None = None
-    plan: Plan | None = None
-    started: int = 0
-    failures: int = 0
-    wrote: bool = False
-
-    @property
-    def is_well(self) -> bool:
-        return self.state in (SYNCED, EMPTY_STATE)
 
 
 @dataclass(frozen=True)
@@ -157,7 +125,7 @@ class Poll:
             return self._without_branch(row, refs)
         with self.world.store.read() as tx:
             problems = tx.source_problems.of_source(self.source.name)
-            again = bool(problems) and (self.recheck or _is_freed(tx, problems, self.source.name))
+            again = bool(problems) and (self.recheck or is_freed(tx, problems, self.source.name))
         found = _Found(row, refs, head, is_baseline, problems, again)
         if self._is_unchanged(found):
             return self._seen(row)
@@ -264,12 +232,12 @@ class Poll:
         trees = self._compare(mirror, found)
         target, commit = self._target(mirror, found.head, found.row.head)
         with self.world.store.read() as tx:
-            own = _own(tx, target.owner, trees)
+            own = own_flows(tx, target.owner, trees)
             present = tx.flows.count_present(target.owner)
         reading = self._read(mirror, trees, own.values(), found.troubled)
         with self.world.store.read() as tx:
-            known = {**own, **dict(_named(tx, reading.flows, own))}
-            claims = _claims(tx, self.source.name, trees, found.troubled)
+            known = {**own, **dict(named_flows(tx, reading.flows, own))}
+            claims = file_claims(tx, self.source.name, trees, found.troubled)
         planned = plan(
             target,
             trees,
@@ -469,7 +437,7 @@ class Poll:
         )
         target, _ = self._target(mirror, push.after, None)
         with self.world.store.read() as tx:
-            claims = _claims(tx, self.source.name, trees, refused)
+            claims = file_claims(tx, self.source.name, trees, refused)
         files, _ = files_of(target, trees, reading, claims, refused)
         return Snapshot(push.commit, files, head.files.tree or None)
 
@@ -508,61 +476,3 @@ def _files_to_read(trees: Comparison, again: frozenset[str]) -> list[NamespaceFi
         for path, file in trees.new.files.items()
         if trees.old.files.get(path) != file or path in again
     ]
-
-
-def _own(tx: Tx, owner: str, trees: Comparison) -> dict[Key, Known]:
-    """Return the source's flows, at the paths that the comparison speaks of."""
-    if trees.is_whole:
-        digests = tx.revisions.active_digests(owner)
-        rows = tx.flows.of_owner(owner)
-        return {key: Known(row, digests.get(key, "")) for row in rows for key in [_key(row)]}
-    return {_key(row): _known(tx, row) for row in tx.flows.of_paths(owner, trees.touched)}
-
-
-def _named(
-    tx: Tx, flows: Iterable[ReadFlow], own: Mapping[Key, Known]
-) -> Iterator[tuple[Key, Known]]:
-    """Yield the flows that the read texts name and that are not among *own*."""
-    for flow in flows:
-        if flow.namespace is None or flow.flow_id is None:
-            continue
-        key = (flow.namespace, flow.flow_id)
-        if key not in own and (row := tx.flows.find(*key)) is not None:
-            yield key, _known(tx, row)
-
-
-def _key(row: FlowRow) -> Key:
-    return row.namespace, row.flow_id
-
-
-def _known(tx: Tx, row: FlowRow) -> Known:
-    active = tx.revisions.find(row.namespace, row.flow_id, row.revision)
-    return Known(row, active.digest if active and not active.deleted else "")
-
-
-def _claims(tx: Tx, source: str, trees: Comparison, again: frozenset[str]) -> dict[Key, str]:
-    """Return which of the new files others have: (namespace, path) → owner."""
-    new = [
-        file
-        for path, file in trees.new.files.items()
-        if path not in trees.old.files or path in again
-    ]
-    others = {other.name: other.tree for other in tx.sources.list() if other.name != source}
-    claims: dict[Key, str] = {}
-    for namespace in {file.namespace for file in new}:
-        claims |= {(namespace, row.path): API for row in tx.namespace_files.list(namespace)}
-        for name, tree in others.items():
-            files = tx.trees.files(tree, namespace) if tree else ()
-            claims |= {(namespace, file.path): f"git:{name}" for file in files}
-    return claims
-
-
-def _is_freed(tx: Tx, problems: Iterable[ProblemRow], source: str) -> bool:
-    """Say whether a flow that belonged to another owner may be taken now."""
-    for problem in problems:
-        if problem.code != "owner" or problem.namespace is None or problem.flow_id is None:
-            continue
-        row = tx.flows.find(problem.namespace, problem.flow_id)
-        if row is None or row.absent or row.deleted or row.owner == f"git:{source}":
-            return True
-    return False

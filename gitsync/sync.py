@@ -18,7 +18,8 @@ from datetime import datetime
 
 import structlog
 
-from gitsync.source import FAILED, NEW, Outcome, Poll, World, backoff
+from gitsync.source import Poll, backoff
+from gitsync.world import FAILED, NEW, Outcome, World
 from runner import ids
 from runner.errors import Conflict, HeadraceError, SettingsInvalid
 from runner.settings import SourceSettings

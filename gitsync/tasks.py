@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from gitsync.access import Access, GitFailed
 from gitsync.addresses import (
     AddressInvalid,
     branch_ref,
@@ -22,7 +23,7 @@ from gitsync.addresses import (
     same_repository,
     tag_ref,
 )
-from gitsync.repo import Access, Checkout, GitFailed, GitRunner, Mirror
+from gitsync.repo import Checkout, GitRunner, Mirror
 from gitsync.triggers import family
 from runner.model.logs import Level
 from runner.plugin import RunContext, Task, TaskError

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from gitsync.addresses import ZERO
 from gitsync.globs import any_matches, matches
-from gitsync.repo import Commit as CommitInfo
+from gitsync.objects import Commit as CommitInfo
 from runner.clock import iso
 from runner.model.flow import Trigger
 from runner.plugin import Family, Read, TriggerType

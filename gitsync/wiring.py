@@ -6,7 +6,7 @@ from functools import partial
 
 from gitsync.firing import PushFiring
 from gitsync.repo import GitRunner
-from gitsync.source import World
+from gitsync.world import World
 from runner.model.flow import Flow
 from runner.model.parser import Parsed, parse_flow
 from runner.runtime import Runtime

@@ -3,9 +3,9 @@
 import hashlib
 from datetime import UTC, datetime
 
-from gitsync.plan import Known, Target
+from gitsync.changes import Known, Target
+from gitsync.objects import Commit
 from gitsync.reading import ReadFlow, Reading
-from gitsync.repo import Commit
 from gitsync.tree import Comparison, Entry, read
 from gitsync.triggers import Push
 from runner.model.flow import Flow

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsync.plan import Act, plan, to_read, within
+from gitsync.changes import Act
+from gitsync.plan import plan, to_read, within
 from gitsync.tree import EMPTY, Comparison
 from tests.unit.gitsync.builders import (
     a_comparison,

@@ -3,14 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from gitsync.repo import (
-    Access,
-    explained,
-    parse_commit,
-    parse_differences,
-    parse_entries,
-    parse_refs,
-)
+from gitsync.access import Access, explained
+from gitsync.objects import parse_commit, parse_differences, parse_entries, parse_refs
 from gitsync.source import backoff
 from runner.settings import SourceCredentials, SourceSettings
 
