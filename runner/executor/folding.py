@@ -442,7 +442,10 @@ class Folding:
         self._clean()
 
     def _has_news(self) -> bool:
-        return self.head is not self._before or bool(self._changed or self._ended or self._timers)
+        left_by_a_cut = self._attempts or self._stops or self._born or self._posts
+        return self.head is not self._before or bool(
+            self._changed or self._ended or self._timers or left_by_a_cut
+        )
 
     def _admit(self, tx: Tx) -> None:
         """Take a concurrency slot, or do what the flow says when there is none."""
