@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from runner.engine import lists
 from runner.engine.events import ChildReported
-from runner.engine.step import Step
+from runner.engine.step import Step, skipped
 from runner.model.evolve import replace
 from runner.model.execution import Attempt, Scope, TaskRun
 from runner.model.flow import Flow, Task, TaskKind
@@ -44,6 +44,8 @@ def heard(step: Step, event: ChildReported) -> None:
 
 def recorded(run: TaskRun, event: ChildReported) -> TaskRun:
     """Return a run inside with what was reported of it. Used by the worker for its own view, too."""
+    if event.state is State.SKIPPED:
+        run = skipped(run, event.at)
     attempts = run.attempts
     if event.number == len(attempts):
         begun = ((State.CREATED, event.at), (State.RUNNING, event.at))

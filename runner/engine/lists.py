@@ -12,7 +12,7 @@ from runner.engine import ending
 from runner.engine.commands import ClearTimer, Continue, Evaluate, RunTask, Tell
 from runner.engine.flowables import FLOWABLES, ROOT
 from runner.engine.flowables.base import Begun, Child, Flowable, Next, Situation, sequential
-from runner.engine.step import OwnerId, Step, begin_attempt, end_attempt
+from runner.engine.step import OwnerId, Step, begin_attempt, end_attempt, skipped
 from runner.model.evolve import replace
 from runner.model.execution import Scope, TaskRun
 from runner.model.flow import Task, TaskKind
@@ -306,8 +306,14 @@ def finish(step: Step, run: TaskRun, state: State) -> None:
     """End a run, with what is still open below it, and go on with its siblings."""
     task = step.task(run)
     if task.kind is TaskKind.FLOWABLE:
-        state = FLOWABLES[task.type].outcome(task, run, state)
+        try:
+            state = FLOWABLES[task.type].outcome(task, run, state)
+        except (ValueError, KeyError, TypeError) as exc:
+            step.do(Tell(Level.ERROR, str(exc), run.id))
+            state = State.FAILED
     final = adjusted(task, state)
+    if state is State.SKIPPED:
+        run = skipped(run, step.now)
     run = end_attempt(run, state, step.now)
     run = step.put(run.enter(final, step.now))
     if task.children:

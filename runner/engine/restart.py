@@ -427,7 +427,13 @@ def _copied(
         for number, run in enumerate(staying)
     ]
     head = _new_head(flow, execution, new_id, now)
-    head = replace(head, sequence=len(copies), attempt_number=execution.attempt_number)
+    head = replace(
+        head,
+        state=execution.state,
+        history=execution.history,
+        sequence=len(copies),
+        attempt_number=execution.attempt_number,
+    )
     return head, copies, renamed
 
 

@@ -168,6 +168,12 @@ def begin_attempt(run: TaskRun, now: datetime) -> TaskRun:
     return replace(run, attempts=(*run.attempts, attempt))
 
 
+def skipped(run: TaskRun, now: datetime) -> TaskRun:
+    """Return the run with an attempt that says why nothing ran."""
+    history = ((State.CREATED, now), (State.SKIPPED, now))
+    return replace(run, attempts=(*run.attempts, Attempt(State.SKIPPED, history)))
+
+
 def end_attempt(run: TaskRun, state: State, now: datetime) -> TaskRun:
     """Return the run with its last attempt ended, if it has a running one."""
     if not run.attempts or run.attempts[-1].state.is_terminal:

@@ -19,6 +19,8 @@ def heard(step: Step, event: ChildStarted | ChildRefused | ChildEnded) -> None:
     """Record it; the run ends when the child does, or at once when it does not wait."""
     run = step.find(event.task_run_id)
     if run is None or run.state.is_terminal:
+        if run is not None and isinstance(event, ChildEnded):
+            _told_late(step, run, event)
         return
     if step.task(run).type == batches.TYPE:
         batches.heard(step, run, event)
@@ -49,6 +51,18 @@ def _ended(step: Step, run: TaskRun, event: ChildEnded) -> None:
         step.do(Evaluate(run.id, "child_outputs", {"outputs": written}, child=event.execution_id))
     else:
         _as_child(step, run, event.state)
+
+
+def _told_late(step: Step, run: TaskRun, event: ChildEnded) -> None:
+    """A child that had failed was mended and has ended anew: kept for the record (§3.4)."""
+    if (run.outputs or {}).get("executionId") != event.execution_id:
+        return
+    transmit = Fields(step.task(run)).flag("transmitFailed", True)
+    state = event.state if transmit and event.state in _TRANSMITTED else State.SUCCESS
+    final = lists.adjusted(step.task(run), state)
+    if final is not run.state:
+        outputs = {"state": str(event.state), "outputs": dict(event.outputs)}
+        step.enter(run, final, outputs)
 
 
 def outputs_rendered(step: Step, run: TaskRun, event: Evaluated) -> None:

@@ -109,6 +109,7 @@ class Folding:
             execution_id=execution.id,
             source=execution.source,
             commit=execution.commit,
+            pending=lambda: self.lines,
         )
         self._batches: tuple[str, Sequence[str]] | None = None
         self._clean()

@@ -17,18 +17,19 @@ def flow_outputs(flow: Flow, context: Context, command: Evaluate) -> Evaluated:
     values: dict[str, Any] = {}
     for output in flow.outputs:
         try:
-            values[output.id] = _value(output, context)
+            values |= _value(output, context)
         except HeadraceError as exc:
             message = f"Invalid value for output `{output.id}`. Cause: {exc.message}"
             return Evaluated(command.task_run_id, command.purpose, error=message)
     return Evaluated(command.task_run_id, command.purpose, values)
 
 
-def _value(output: Output, context: Context) -> Any:
+def _value(output: Output, context: Context) -> dict[str, Any]:
+    """Return the output by its id; nothing if it cannot be rendered and need not be there."""
     try:
         rendered = render_value(output.value, context)
     except ExpressionError:
         if output.required:
             raise
-        return None
-    return convert_output(output, rendered)
+        return {}
+    return {output.id: convert_output(output, rendered)}

@@ -120,7 +120,7 @@ class ExecutionVariables:
         taskrun: dict[str, Any] = {
             "id": run.id,
             "startDate": iso(run.history[0][1]),
-            "attemptsCount": len(run.attempts),
+            "attemptsCount": sum(attempt.state.is_terminal for attempt in run.attempts),
         }
         if run.value is not None:
             taskrun["value"] = run.value

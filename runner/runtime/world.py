@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from runner import ids
 from runner.errors import HeadraceError, NotFound
 from runner.expressions import ExpressionError, HttpRequest, secret_entry
-from runner.model.logs import Level
+from runner.model.logs import Level, LogLine
 from runner.runtime.files import open_uri
 from runner.store.base import LogQuery
 
@@ -23,7 +23,9 @@ _MAX_READ_BYTES = 16 * 1024 * 1024
 
 
 class FlowWorld:
-    """The world of one flow's expressions; *execution_id* when there is an execution."""
+    """The world of one flow's expressions; *execution_id* when there is an execution. *pending* gives
+    its log lines that are not stored yet.
+    """
 
     def __init__(
         self,
@@ -33,12 +35,14 @@ class FlowWorld:
         execution_id: str | None = None,
         source: str | None = None,
         commit: str | None = None,
+        pending: Callable[[], Sequence[LogLine]] = tuple,
     ) -> None:
         self._runtime = runtime
         self._namespace = namespace
         self._execution_id = execution_id
         self._source = source
         self._commit = commit
+        self._pending = pending
 
     def now(self) -> datetime:
         return self._runtime.clock.now()
@@ -112,7 +116,8 @@ class FlowWorld:
         if self._execution_id is None:
             return []
         query = LogQuery(execution_id=self._execution_id, min_level=Level.ERROR)
-        lines = self._runtime.store.logs.search(query, limit=25).items
+        pending = [line for line in self._pending() if line.level is Level.ERROR]
+        lines = [*self._runtime.store.logs.search(query, limit=25).items, *pending][:25]
         return [
             {
                 "taskId": line.task_id,

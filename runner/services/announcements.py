@@ -108,7 +108,7 @@ def _tell_parent(tx: Tx, execution: Execution) -> Sequence[Wake | None]:
     if parent_id is None or task_run_id is None:
         return ()
     parent = tx.executions.find(parent_id)
-    if parent is None or parent.fully_ended:
+    if parent is None:
         return ()
     number = execution.trigger.variables.get("taskRunIteration") if execution.trigger else None
     ended = ChildEnded(task_run_id, execution.id, execution.state, execution.outputs or {}, number)

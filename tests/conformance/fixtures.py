@@ -42,7 +42,7 @@ class ReadFile(Task):
         value: str
 
     def run(self, ctx: RunContext) -> Outputs:
-        return self.Outputs(value=(ctx.working_dir / self.path).read_text("utf-8"))
+        return self.Outputs(value=(ctx.working_dir / self.path.lstrip("/")).read_text("utf-8"))
 
 
 class TaskThatFail(Task):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from runner.engine.commands import Continue
+from runner.engine.commands import Continue, Evaluate
 from runner.engine.flowables.base import Begun
 from runner.engine.flowables.waiting import Subflow
 from runner.model.evolve import replace
@@ -34,6 +34,9 @@ class Batches(Subflow):
 
     purpose = "batches"
     rendered = ("namespace", "flowId", "revision", "inheritLabels", "scheduleDate")
+
+    def evaluate(self, task: Task, run: TaskRun) -> Evaluate:
+        return Evaluate(run.id, self.purpose, self.wants(task))
 
     def begin(self, task: Task, run: TaskRun, now: datetime) -> Begun:
         count = int(run.evaluated["count"])
