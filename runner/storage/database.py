@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from typing import BinaryIO, cast
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import BinaryIO, Protocol, cast
 
 from runner import ids
 from runner.clock import to_micros
 from runner.errors import NotFound
+from runner.model.files import StoredFile
 from runner.storage.base import Stored, checked_path, checked_prefix
-from runner.store.base import Store, StoredFile
 
 CHUNK_BYTES = 256 * 1024
 _PAGE = 1000
+
+
+class Files(Protocol):
+    """The tables as storage uses them (`tx.stored_files` of the store)."""
+
+    def find(self, path: str) -> StoredFile | None: ...
+    def list(self, prefix: str, *, limit: int = ..., after: str = ...) -> Sequence[StoredFile]: ...
+    def save(self, row: StoredFile) -> None: ...
+    def remove(self, path: str) -> bool: ...
+    def remove_below(self, prefix: str) -> int: ...
+    def add_chunk(self, content: str, number: int, data: bytes) -> None: ...
+    def chunk(self, content: str, number: int) -> bytes | None: ...
+    def drop_chunks(self, content: str) -> None: ...
+
+
+class FilesTx(Protocol):
+    """A transaction that has the tables."""
+
+    @property
+    def stored_files(self) -> Files: ...
+    def now(self) -> datetime: ...
+
+
+class Tables(Protocol):
+    """The database that has the tables: the store."""
+
+    def begin(self) -> AbstractContextManager[FilesTx]: ...
+    def read(self) -> AbstractContextManager[FilesTx]: ...
 
 
 class DatabaseStorage:
@@ -21,7 +51,7 @@ class DatabaseStorage:
 
     is_shared = True
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Tables) -> None:
         self._store = store
 
     def put(self, path: str, source: BinaryIO) -> Stored:
@@ -96,7 +126,7 @@ class DatabaseStorage:
 class _Chunks(io.RawIOBase):
     """Reads a content chunk by chunk, each in a short view."""
 
-    def __init__(self, store: Store, row: StoredFile) -> None:
+    def __init__(self, store: Tables, row: StoredFile) -> None:
         super().__init__()
         self._store = store
         self._row = row

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from runner.errors import SettingsInvalid
 from runner.storage.base import Storage
-from runner.store.base import Store
+from runner.storage.database import DatabaseStorage, Tables
 
 
-def open_storage(setting: str, home: Path, database: Store | None = None) -> Storage:
+def open_storage(setting: str, home: Path, database: Tables | None = None) -> Storage:
     """Return the storage that *setting* names.
 
     ``""`` is the folder `storage` in *home*, ``database`` chunks in *database*, ``s3://BUCKET/PREFIX``
@@ -32,9 +32,7 @@ def open_storage(setting: str, home: Path, database: Store | None = None) -> Sto
     return FsspecStorage(filesystem(scheme, setting), rest)
 
 
-def _in_database(database: Store | None) -> Storage:
-    from runner.storage.database import DatabaseStorage
-
+def _in_database(database: Tables | None) -> Storage:
     if database is None:
         raise SettingsInvalid("the storage is set to database, but no database was handed over")
     return DatabaseStorage(database)

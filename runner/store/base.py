@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from runner.engine.events import Event
 from runner.model.execution import Execution, TaskRun
+from runner.model.files import StoredFile
 from runner.model.logs import Level, LogLine
 from runner.model.wake import Wake
 
@@ -718,16 +719,6 @@ class NamespaceFileRows(Protocol):
 
     def remove(self, namespace: str, path: str) -> bool: ...
     def namespaces(self) -> Sequence[str]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file in the database: *content* names its chunks."""
-
-    path: str
-    content: str
-    size: int
-    modified_at: datetime
 
 
 class StoredFiles(Protocol):

@@ -258,11 +258,13 @@ def stored_version(path: Path) -> str | None:
     """Return the revision of the tables in a file, or None where there are none."""
     if not path.exists():
         return None
-    connection = connect(path)
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)  # may be migrated at this moment
     try:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError:
-        return None
+    except sqlite3.DatabaseError as exc:
+        if "no such table" in str(exc):
+            return None
+        raise Unavailable(f"cannot read the database {path}: {exc}") from exc
     finally:
         connection.close()
     return None if row is None else str(row[0])

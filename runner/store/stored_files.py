@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from runner.clock import to_micros
-from runner.store.base import StoredFile
+from runner.model.files import StoredFile
 from runner.store.sql import Connection, Shape, after_prefix
 
 _FILE = Shape(StoredFile, "stored_files", keys=["path"])

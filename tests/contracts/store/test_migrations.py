@@ -124,6 +124,13 @@ def test_a_server_that_does_not_answer_is_unavailable(unused_port):
             call(url)
 
 
+def test_a_file_that_is_no_database_is_named(tmp_path):
+    (tmp_path / "headrace.db").write_bytes(b"x" * 5000)
+    for call in (migrate, check_version):
+        with pytest.raises(Unavailable, match=r"headrace\.db"):
+            call(f"sqlite:///{tmp_path}/headrace.db")
+
+
 @pytest.fixture
 def unused_port():
     from tests.services.ports import free_port
