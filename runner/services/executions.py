@@ -323,7 +323,7 @@ class Executions:
             else:
                 runs = tx.task_runs.of_execution(execution_id)
                 again = restarting.replay(flow, old, runs, from_task_run, new_id=new_id, now=now)
-            wake = self._add_copy(tx, old, again, by)
+            wake = self._add_copy(tx, old, again, by, at_head=revision == LATEST)
             labels = with_label(old.labels, restarting.REPLAYED_LABEL, "true")
             if labels != old.labels:
                 tx.executions.set_labels(execution_id, labels)
@@ -445,10 +445,16 @@ class Executions:
             number = tx.flows.get(old.namespace, old.flow_id).revision
         return self._runtime.flows.get(tx, old.namespace, old.flow_id, int(number))
 
-    def _add_copy(self, tx: Tx, old: Execution, new: Restart, by: Principal) -> Any:
-        """Write a new execution made from an old one; another revision has today's commit."""
+    def _add_copy(
+        self, tx: Tx, old: Execution, new: Restart, by: Principal, *, at_head: bool = False
+    ) -> Any:
+        """Write a new execution made from an old one.
+
+        Another revision has today's commit, and so has the latest one (*at_head*), also when it is
+        the same: its files may have changed.
+        """
         head = new.execution
-        if head.revision != old.revision:
+        if at_head or head.revision != old.revision:
             row = tx.flows.find(old.namespace, old.flow_id)
             if row is not None:
                 head = replace(

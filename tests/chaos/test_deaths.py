@@ -34,7 +34,7 @@ def headrace():
         yield running
 
 
-@pytest.fixture()
+@pytest.fixture
 def done(tmp_path: Path) -> Path:
     """The file into which tasks write what they did."""
     return tmp_path / "done"
