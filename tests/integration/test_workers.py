@@ -2,7 +2,6 @@
 
 import contextlib
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -177,11 +176,7 @@ def test_a_busy_interpreter_keeps_its_lease(tmp_path, redis_url):
             f"sys.argv = ['headrace', 'worker', '--home', {str(fleet.home)!r}]\n"
             "main()\n"
         )
-        log = (fleet.home / "worker-hog.log").open("wb")
-        worker = subprocess.Popen(
-            [sys.executable, "-c", script], env=fleet.environment(), stdout=log, stderr=log
-        )
-        fleet.workers.append(worker)
+        fleet.launch([sys.executable, "-c", script])
         fleet.until(lambda: fleet.rows())
         fleet.add_flow("long", "tasks:\n" + shell("sleeper", "sleep 25"))
         execution_id = fleet.start("long")
@@ -197,14 +192,7 @@ def test_a_stock_rq_worker_runs_our_jobs(fleet, done):
     fleet.add_flow("stock", body)
     execution_id = fleet.start("stock")
     argv = [sys.executable, "-m", "rq.cli", "worker", "--serializer", "json", "--url"]
-    log = (fleet.home / "worker-stock.log").open("wb")
-    stock = subprocess.Popen(
-        [*argv, fleet.redis_url, "headrace", "headrace-default"],
-        env=fleet.environment(),
-        stdout=log,
-        stderr=log,
-    )
-    fleet.workers.append(stock)
+    fleet.launch([*argv, fleet.redis_url, "headrace", "headrace-default"])
     assert str(fleet.ended(execution_id).state) == "SUCCESS"
     assert done.read_text().split() == ["a", "b"]
     assert fleet.attempts(execution_id, "a") == ["SUCCESS"]

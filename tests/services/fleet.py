@@ -53,13 +53,18 @@ class Fleet:
         argv += ["--home", str(self.home), "--slots", str(slots)]
         for queue in queues:
             argv += ["--queue", queue]
-        log = (self.home / f"worker-{len(self.workers)}.log").open("wb")
-        worker = subprocess.Popen(
-            argv, env=self.environment(), stdout=log, stderr=log, start_new_session=True
-        )
-        self.workers.append(worker)
+        worker = self.launch(argv)
         self.until(lambda: worker.pid in {row.pid for row in self.rows()})
         return worker
+
+    def launch(self, argv: list[str]) -> subprocess.Popen:
+        """Start a program in the workers' environment; it ends with the fleet."""
+        with (self.home / f"worker-{len(self.workers)}.log").open("wb") as log:
+            started = subprocess.Popen(
+                argv, env=self.environment(), stdout=log, stderr=log, start_new_session=True
+            )
+        self.workers.append(started)
+        return started
 
     def environment(self) -> dict[str, str]:
         return {
