@@ -66,6 +66,7 @@ def apply(
     """
     if not tx.sources.save(change.row):
         raise Conflict(f"another process synced {change.row.name}; try again")
+    tx.quarantine.remove(f"source:{change.row.name}")
     if change.plan is not None:
         _write_plan(tx, change.plan, change, arm, now)
     for snapshot in change.snapshots:

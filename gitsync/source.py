@@ -25,10 +25,11 @@ from gitsync.known import file_claims, is_freed, named_flows, own_flows
 from gitsync.objects import Commit as CommitInfo
 from gitsync.objects import Difference
 from gitsync.plan import files_of, plan, to_read
+from gitsync.pushes import Moves, commit_triggers
 from gitsync.reading import Reading
 from gitsync.repo import Mirror
 from gitsync.tree import EMPTY, Comparison, Entry, NamespaceFile, Tree, folders, read
-from gitsync.triggers import Commit, Push, commit_trigger, watches
+from gitsync.triggers import Push
 from gitsync.world import EMPTY_STATE, FAILED, NEW, SYNCED, SYNCING, UNREACHABLE, Outcome, World
 from runner.errors import SettingsInvalid
 from runner.model.flow import Flow
@@ -215,7 +216,8 @@ class Poll:
             if self.dry_run:
                 return Outcome(self.source.name, SYNCED, plan=planned)
             flows = self._watching(planned) if not found.is_baseline else ()
-            pushes = self._pushes(mirror, found, flows)
+            moves = Moves(mirror, self.source, self.ref, found.row.refs, found.refs)
+            pushes = moves.watched_by(flows)
             extra = [
                 self._snapshot(mirror, push, found, planned)
                 for push in pushes
@@ -378,50 +380,7 @@ class Poll:
             for change in planned.flows
             if change.flow is not None and not change.flow.disabled
         ]
-        return tuple(flow for flow in (*standing, *coming) if _commit_triggers(flow))
-
-    def _pushes(self, mirror: Mirror, found: _Found, flows: Sequence[Flow]) -> tuple[Push, ...]:
-        """Return the refs that moved and that a Commit trigger watches."""
-        triggers = [trigger for flow in flows for trigger in _commit_triggers(flow)]
-        moved = [ref for ref, sha in found.refs.items() if found.row.refs.get(ref) != sha]
-        wanted = [ref for ref in moved if any(watches(t, ref, self.ref) for t in triggers)]
-        return tuple(self._push(mirror, found, ref) for ref in sorted(wanted))
-
-    def _push(self, mirror: Mirror, found: _Found, ref: str) -> Push:
-        after, before = found.refs[ref], found.row.refs.get(ref)
-        self._fetch(mirror, found, [after])
-        base, forced = self._base(mirror, found, before, after)
-        return Push(
-            source=self.source.name,
-            url=self.source.url,
-            ref=ref,
-            after=after,
-            commit=mirror.commit(after),
-            before=before,
-            forced=forced,
-            changed=mirror.changed(base, after) if base else mirror.paths(after),
-        )
-
-    def _base(
-        self, mirror: Mirror, found: _Found, before: str | None, after: str
-    ) -> tuple[str | None, bool]:
-        """Return the commit to compare with, and whether the push was forced."""
-        if before is None:
-            return mirror.merge_base(found.head, after), False
-        if not self._is_here(mirror, found, before):
-            return mirror.merge_base(found.head, after), True
-        base = mirror.merge_base(before, after)
-        return base, base != before
-
-    def _is_here(self, mirror: Mirror, found: _Found, sha: str) -> bool:
-        """Say whether a commit is in the mirror; what nobody watched may have to be fetched."""
-        if mirror.has(sha):
-            return True
-        try:
-            self._fetch(mirror, found, [sha])
-        except GitFailed:
-            return False  # gone from the server after a force-push
-        return True
+        return tuple(flow for flow in (*standing, *coming) if commit_triggers(flow))
 
     def _snapshot(self, mirror: Mirror, push: Push, found: _Found, head: Plan) -> Snapshot:
         """Return the manifest of another ref's commit, as a difference from the head's."""
@@ -440,11 +399,6 @@ class Poll:
             claims = file_claims(tx, self.source.name, trees, refused)
         files, _ = files_of(target, trees, reading, claims, refused)
         return Snapshot(push.commit, files, head.files.tree or None)
-
-
-def _commit_triggers(flow: Flow) -> list[Commit]:
-    found = (commit_trigger(trigger) for trigger in flow.triggers)
-    return [trigger for trigger in found if trigger is not None]
 
 
 def backoff(poll: timedelta, failures: int) -> timedelta:

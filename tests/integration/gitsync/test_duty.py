@@ -103,3 +103,5 @@ def test_a_fault_of_ours_is_quarantined_and_the_others_go_on(bench):
 
     object.__setattr__(bench.world, "arm", arm)
     assert bench.sync()["broken"].state == "SYNCED"
+    with bench.store.read() as tx:
+        assert tx.quarantine.find("source:broken") is None
