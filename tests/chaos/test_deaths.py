@@ -1,7 +1,7 @@
-"""Things die; everything ends in the right state within 30 s, nothing twice beyond the attempts recorded.
+"""Things die; everything ends in the right state within 30 s.
 
-Each test names what dies. What a task did is told by lines that it appends to a file, so that work done
-twice is seen.
+Nothing happens twice beyond the attempts recorded: what a task did is told by lines that it appends
+to a file, so that work done twice is seen. Each test names what dies.
 """
 
 import contextlib
@@ -194,7 +194,8 @@ def test_one_long_branch_does_not_hold_up_the_other(headrace, done):
         script_task(f"step{n}", f"sleep 1; echo step >> {done}", "          ") for n in range(5)
     )
     headrace.add_flow(
-        "id: branches\nnamespace: chaos\ntasks:\n  - id: both\n    type: io.kestra.plugin.core.flow.Parallel\n"
+        "id: branches\nnamespace: chaos\ntasks:\n  - id: both\n"
+        "    type: io.kestra.plugin.core.flow.Parallel\n"
         "    tasks:\n"
         + script_task("long", f"sleep 60; echo {done}", "      ")
         + "      - id: chain\n        type: io.kestra.plugin.core.flow.Sequential\n        tasks:\n"
@@ -252,3 +253,53 @@ def test_a_killed_supervisor_leaves_nothing_behind(done):
         assert leftovers(str(done)) == []
     finally:
         headrace.stop()
+
+
+def test_a_container_outlives_its_worker_and_is_taken_over(headrace, docker_client, busybox_image):
+    headrace.add_flow(
+        f"id: container\nnamespace: chaos\ntasks:\n  - id: slow\n    type: {SHELL}\n"
+        f"    containerImage: {busybox_image}\n    taskRunner:\n"
+        "      type: io.kestra.plugin.scripts.runner.docker.Docker\n"
+        "      pullPolicy: NEVER\n      networkMode: none\n"
+        "    commands: ['for n in 1 2 3 4 5 6 7 8 9 10; do echo line $n; sleep 2; done']\n"
+    )
+    execution_id = headrace.start_flow("chaos", "container")["id"]
+    end = time.monotonic() + 20
+    while "line 2" not in headrace.lines(execution_id):
+        assert time.monotonic() < end, headrace.log
+        time.sleep(0.1)
+    holder(headrace, execution_id).kill()
+    execution = headrace.wait_for(execution_id, 60)
+    lines = [line for line in headrace.lines(execution_id) if line.startswith("line")]
+
+    assert execution["state"]["current"] == "SUCCESS"
+    assert attempts_of(execution, "slow") == ["RESUBMITTED", "SUCCESS"]
+    assert lines[-10:] == [
+        f"line {n}" for n in range(1, 11)
+    ]  # the log is read again from its start
+    assert lines.count("line 9") == 1  # it went on; it did not start again
+    label = f"kestra.io/execution-id={execution_id}"
+    assert docker_client.containers.list(all=True, filters={"label": label}) == []
+
+
+def test_a_killed_execution_leaves_no_container(headrace, docker_client, busybox_image):
+    headrace.add_flow(
+        f"id: endless\nnamespace: chaos\ntasks:\n  - id: slow\n    type: {SHELL}\n"
+        f"    containerImage: {busybox_image}\n    taskRunner:\n"
+        "      type: io.kestra.plugin.scripts.runner.docker.Docker\n"
+        "      pullPolicy: NEVER\n      networkMode: none\n"
+        "    commands: ['echo begun; sleep 600']\n"
+    )
+    execution_id = headrace.start_flow("chaos", "endless")["id"]
+    end = time.monotonic() + 20
+    while "begun" not in headrace.lines(execution_id):
+        assert time.monotonic() < end, headrace.log
+        time.sleep(0.1)
+    headrace.call("DELETE", f"executions/{execution_id}/kill")
+    killed_at = time.monotonic()
+    execution = headrace.wait_for(execution_id, 20)
+
+    assert execution["state"]["current"] == "KILLED"
+    assert time.monotonic() - killed_at < 5
+    label = f"kestra.io/execution-id={execution_id}"
+    assert docker_client.containers.list(all=True, filters={"label": label}) == []

@@ -1,4 +1,4 @@
-"""Git in: pushes, ticks, calls and ends of other runs start flows; what is wrong holds up nothing."""
+"""Git in: pushes, ticks, calls and ends of runs start flows; what is wrong holds up nothing."""
 
 import time
 from contextlib import contextmanager

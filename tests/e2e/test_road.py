@@ -1,5 +1,8 @@
-"""The whole road, from outside: a push becomes a run in containers, is seen to fail in a browser, is
-mended by another push, and replayed from there without running again what had succeeded."""
+"""The whole road, from outside.
+
+A push becomes a run in containers, is seen to fail in a browser, is mended by another push, and
+replayed from there without running again what had succeeded.
+"""
 
 import time
 
