@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from web.auth import OPEN, log_in, log_out, needs
 from web.context import web
-from web.pages.rendering import quiet_page
+from web.pages.rendering import page, quiet_page
 from web.pages.site import bp
 from web.refusals import TooManyTries, Unauthorized
 from web.viewmodels.keys import KEYS
@@ -70,10 +70,10 @@ def theme() -> AnyResponse:
 
 
 @bp.get("/keys")
-@needs(OPEN)
+@needs("executions:read")
 def keys() -> Response:
     """Show the list of keys."""
-    return quiet_page("keys.html", KEYS)
+    return page("keys.html", KEYS, topics="head")
 
 
 def _own_path(given: str | None) -> str:

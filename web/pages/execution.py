@@ -116,11 +116,10 @@ def file(execution_id: str) -> Response:
 @needs(READ)
 def replay_form(execution_id: str) -> Response:
     """Ask where to start from and with which revision."""
-    return _replay_form(
-        dashboard().execution(execution_id),
-        request.args.get("from"),
-        request.args.get("revision", LATEST),
-    )
+    detail = dashboard().execution(execution_id)
+    failed = one.failed_run(detail.runs)
+    start = request.args.get("from", failed.id if failed else "")
+    return _replay_form(detail, start, request.args.get("revision", LATEST))
 
 
 def _replay_form(

@@ -20,6 +20,12 @@ from web.viewmodels.words import Moment, Shown, Took
 _FAULTY = (State.FAILED, State.WARNING, State.KILLED)
 _RESTARTABLE = (State.FAILED, State.WARNING, State.PAUSED, State.CANCELLED)
 _LONG_VALUE = 400
+_MOST_FACTS = 10
+_UNSAID: tuple[Any, ...] = (None, "", [], {}, False)
+_TOLD_FIRST = ("ref", "message", "author", "changed_files", "date", "next", "previous")
+_TOLD_NEVER = frozenset(
+    {"provider", "event", "branch", "sha", "commit", "changedFiles", "headCommit", "commits"}
+)
 FILE_SCHEME = "kestra:///"
 
 
@@ -459,6 +465,7 @@ def input_facts(detail: ExecutionDetail) -> tuple[Fact, ...]:
         if declared.get(name) == "SECRET"
         else fact(name, value, detail.execution.id)
         for name, value in detail.execution.inputs.items()
+        if value is not None
     )
 
 
@@ -472,7 +479,10 @@ def trigger_facts(detail: ExecutionDetail) -> tuple[Fact, ...]:
             Fact("from", origin, mono=False),
         )
     head = Fact(it.trigger.id, it.trigger.type, mono=False)
-    return (head, *(fact(name, value) for name, value in list(it.trigger.variables.items())[:10]))
+    known = {name: value for name, value in it.trigger.variables.items() if value not in _UNSAID}
+    told = [name for name in _TOLD_FIRST if name in known]
+    told += [name for name in known if name not in told and name not in _TOLD_NEVER]
+    return (head, *(fact(name, known[name]) for name in told[:_MOST_FACTS]))
 
 
 def related(detail: ExecutionDetail) -> tuple[Related, ...]:
@@ -538,11 +548,17 @@ def outputs(it: Execution, runs: Sequence[TaskRun], most: int = 100) -> Outputs:
         name = run.task_id + (f"[{run.value}]" if run.value else "")
         for path, value in _flat(run.outputs or {}):
             if isinstance(value, str) and value.startswith(FILE_SCHEME):
-                files.append(OutputFile(value.rpartition("/")[2], name, value))
+                files.append(OutputFile(_file_name(path, value), name, value))
             elif value not in (None, {}, []):
                 values.append(fact(f"{name}.{path}", value, it.id))
     own = tuple(fact(name, value, it.id) for name, value in (it.outputs or {}).items())
     return Outputs(own, tuple(values), tuple(files), max(len(givers) - most, 0))
+
+
+def _file_name(path: str, uri: str) -> str:
+    """The name that the flow gave the file, else that of its URI."""
+    _, named, name = path.partition("outputFiles.")
+    return name if named else uri.rpartition("/")[2]
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -150,7 +150,8 @@ class _Drawn:
             kind = "q" if index == 0 else "w"
             if start > before:
                 found.append(self._bar(kind, before, start))
-            found.append(self._bar("r", start, end or self.now, words.family(attempt.state)))
+            family = words.family(attempt.state if end else run.state)
+            found.append(self._bar("r", start, end or self.now, family))
             before = end or self.now
         if run.state is State.RETRYING:
             found.append(self._bar("w", before, self.now))

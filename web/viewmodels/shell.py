@@ -47,7 +47,7 @@ def head(sources: Sequence[tuple[SourceRow, int]]) -> Head:
         return Head(words.shown(State.CREATED), "No source yet", "", "", "No source is configured")
     broken = [row.name for row, _ in sources if row.state in _BROKEN]
     problems = sum(count for _, count in sources)
-    first = sources[0][0]
+    first = _first(sources)
     state = State.SUCCESS
     if broken:
         state = State.FAILED
@@ -64,6 +64,12 @@ def head(sources: Sequence[tuple[SourceRow, int]]) -> Head:
     )
 
 
+def _first(sources: Sequence[tuple[SourceRow, int]]) -> SourceRow:
+    """The source that stands for all: the first one that has a commit."""
+    rows = [row for row, _ in sources]
+    return next((row for row in rows if row.head), rows[0])
+
+
 def _note(broken: Sequence[str], problems: int) -> str:
     if broken:
         return f"{broken[0]} is unreachable" if len(broken) == 1 else f"{len(broken)} unreachable"
@@ -71,7 +77,7 @@ def _note(broken: Sequence[str], problems: int) -> str:
 
 
 def _title(sources: Sequence[tuple[SourceRow, int]], broken: Sequence[str], problems: int) -> str:
-    first = sources[0][0]
+    first = _first(sources)
     said = [f"Source {first.name}, branch {first.branch}, {first.state.lower()}"]
     if len(sources) > 1:
         said.append(f"{len(sources)} sources")

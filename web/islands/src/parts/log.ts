@@ -10,7 +10,11 @@ export function startLog(): void {
     if (event.target.matches("[data-wrap]")) box?.classList.toggle("nowrap", !event.target.checked);
     if (event.target.matches("[data-follow]") && event.target.checked) box?.scrollTo(0, box.scrollHeight);
   });
-  for (const box of logs()) if (box.dataset["log"]) toEnd(box);
+  for (const box of logs()) {
+    const error = box.querySelector<HTMLElement>(".ln.err");
+    if (box.dataset["log"]) toEnd(box);
+    else if (error && box.scrollHeight > box.clientHeight + 4) box.scrollTop = error.offsetTop - box.offsetTop - 60;
+  }
 }
 
 export function logs(): HTMLElement[] {
