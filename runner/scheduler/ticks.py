@@ -40,6 +40,7 @@ LOOK_SECONDS = 0.2
 SCHEDULE = "io.kestra.plugin.core.trigger.Schedule"
 MAX_TRIES = 8
 _BATCH = 100
+_TICK = timedelta(microseconds=1)
 _FIRST_BACK_OFF = timedelta(seconds=30)
 
 
@@ -113,7 +114,7 @@ class Ticks:
         assert row.next_at is not None
         return look(
             dates,
-            row.next_at,
+            row.next_at + _TICK if _is_start(dates, row) else row.next_at,
             now,
             recover=recovery(dates.schedule, is_from_git=firing.source_of(flow_row) is not None),
             was_held_up=row.last_at is not None and row.updated_at > row.next_at,
@@ -276,3 +277,10 @@ def _is_active(tx: Tx, flow: Flow) -> bool:
     """Say whether this revision is still the one that triggers start."""
     row = tx.flows.find(flow.namespace, flow.id)
     return row is not None and row.is_active and row.revision == flow.revision
+
+
+def _is_start(dates: Dates, row: TriggerRow) -> bool:
+    """Say whether *next_at* is when the trigger was made or switched on: counted from, no date."""
+    if row.next_at is None or row.next_at != row.updated_at:
+        return False
+    return row.last_at is None or dates.after(row.last_at) != row.next_at

@@ -1,0 +1,156 @@
+from datetime import timedelta
+
+import pytest
+
+from runner.scheduler.ticks import Ticks
+from runner.services.bundle import open_services
+from runner.services.principal import LOCAL
+from runner.store.base import ExecutionFilter, LogQuery
+
+FLOW = """\
+id: timed
+namespace: company.team
+tasks:
+  - {id: say, type: io.kestra.plugin.core.debug.Return, format: "{{ trigger.date }}"}
+triggers:
+  - id: minutely
+    type: io.kestra.plugin.core.trigger.Schedule
+    cron: "* * * * *"
+"""
+
+
+@pytest.fixture
+def services(runtime):
+    return open_services(runtime)
+
+
+@pytest.fixture
+def add(services):
+    def add(*lines, flow=FLOW):
+        services.flows.create(flow + "".join(f"    {line}\n" for line in lines), by=LOCAL)
+
+    return add
+
+
+@pytest.fixture
+def look(runtime):
+    """Move the clock and look; returns the executions there are, the oldest first."""
+    ticks = Ticks(runtime)
+
+    def look(**delta):
+        runtime.clock.move(**delta)
+        for _ in range(5):
+            ticks.step()
+        with runtime.store.read() as tx:
+            page = tx.executions.search(ExecutionFilter(), limit=50, ascending=True)
+        return list(page.items)
+
+    return look
+
+
+def a_row(runtime):
+    with runtime.store.read() as tx:
+        return tx.triggers.find("company.team", "timed", "minutely")
+
+
+def test_a_date_starts_one_execution_with_its_variables(runtime, add, look):
+    add()
+    assert look() == []
+    (execution,) = look(minutes=1)
+    assert execution.trigger.variables == {
+        "date": "2026-01-05T10:01:00Z",
+        "next": "2026-01-05T10:02:00Z",
+        "previous": "2026-01-05T10:00:00Z",
+    }
+    assert dict(execution.labels)["system.from"] == "trigger"
+    assert len(runtime.queue.sent) == 1
+
+
+def test_a_trigger_waits_for_the_end_of_its_execution(runtime, add, look):
+    add()
+    look()
+    (execution,) = look(minutes=1)
+    assert a_row(runtime).execution_id == execution.id
+    assert len(look(minutes=1)) == 1
+
+
+def test_with_allow_concurrent_it_does_not_wait(add, look):
+    add("allowConcurrent: true")
+    look()
+    look(minutes=1)
+    assert len(look(minutes=1)) == 2
+
+
+def test_missed_dates_start_one_after_the_other(add, look):
+    add("allowConcurrent: true")
+    look()
+    dates = [execution.trigger.variables["date"][11:16] for execution in look(minutes=3)]
+    assert sorted(dates) == ["10:01", "10:02", "10:03"]
+
+
+def test_a_date_that_was_started_is_not_started_again(runtime, add, look):
+    """As after a crash between two schedulers: the key of the date is taken."""
+    add("allowConcurrent: true")
+    look()
+    before = a_row(runtime)
+    look(minutes=1)
+    with runtime.store.begin() as tx:
+        tx.triggers.save(before)
+    assert len(look()) == 1
+
+
+def test_a_flow_that_is_off_starts_nothing_and_makes_up_for_nothing(services, add, look):
+    add()
+    look()
+    services.flows.set_disabled("company.team", "timed", True, by=LOCAL)
+    assert look(minutes=5) == []
+    services.flows.set_disabled("company.team", "timed", False, by=LOCAL)
+    assert look() == []
+
+
+def test_a_condition_that_does_not_hold_starts_nothing(add, look):
+    add("conditions:", "  - {type: io.kestra.plugin.core.condition.DayWeek, dayOfWeek: SUNDAY}")
+    look()
+    assert look(minutes=1) == []
+
+
+def test_inputs_that_cannot_be_rendered_make_a_failed_execution(runtime, add, look):
+    inputs = "inputs:\n  - {id: who, type: STRING}\ntasks:"
+    add("inputs: {who: '{{ missing }}'}", flow=FLOW.replace("tasks:", inputs, 1))
+    look()
+    (execution,) = look(minutes=1)
+    assert str(execution.state) == "FAILED"
+    lines = runtime.store.logs.search(LogQuery(execution_id=execution.id), limit=9).items
+    assert "missing" in lines[0].message
+    assert a_row(runtime).execution_id is None
+
+
+def test_labels_are_rendered(add, look):
+    add("labels: {at: '{{ trigger.date }}'}")
+    look()
+    (execution,) = look(minutes=1)
+    assert dict(execution.labels)["at"] == "2026-01-05T10:01:00Z"
+
+
+def test_a_trigger_that_makes_it_raise_is_set_aside_and_stops_no_other(
+    runtime, add, look, monkeypatch
+):
+    add()
+    add(flow=FLOW.replace("id: timed", "id: broken"))
+    look()
+    real = Ticks._firing
+
+    def firing(self, row, now):
+        if row.flow_id == "broken":
+            raise ZeroDivisionError
+        return real(self, row, now)
+
+    monkeypatch.setattr(Ticks, "_firing", firing)
+    (execution,) = look(minutes=1)
+    assert execution.flow_id == "timed"
+    with runtime.store.read() as tx:
+        (aside,) = tx.quarantine.list()
+        row = tx.triggers.find("company.team", "broken", "minutely")
+    assert (aside.subject, aside.tries) == ("trigger:company.team/broken/minutely", 1)
+    assert "ZeroDivisionError" in aside.traceback
+    assert row.next_at == runtime.clock.now() + timedelta(seconds=30)
