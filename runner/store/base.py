@@ -377,6 +377,9 @@ class Executions(Protocol):
     def save(self, fold: Fold) -> bool:
         """Write a fold; False (and nothing written) if another one was faster."""
 
+    def save_all(self, folds: Sequence[Fold]) -> Sequence[bool]:
+        """Write several, each as `save` does: a late one spoils no other. Waits once for all."""
+
     def search(
         self,
         filter: ExecutionFilter,

@@ -158,13 +158,15 @@ def test_of_several_folds_in_one_transaction_a_late_one_spoils_no_other(store):
     add(store, one, two, three)
     with store.begin() as tx:
         tx.executions.save(Fold(two.enter(State.KILLING, at(1))))
+    runs = {e.id: a_task_run(e) for e in (one, two, three)}
+    folds = [Fold(e.enter(State.RUNNING, at(2)), changes=[runs[e.id]]) for e in (one, two, three)]
     with store.begin() as tx:
-        results = [
-            tx.executions.save(Fold(e.enter(State.RUNNING, at(2)))) for e in (one, two, three)
-        ]
+        results = tx.executions.save_all(folds)
     assert results == [True, False, True]
     with store.read() as tx:
         states = [tx.executions.get(e.id).state for e in (one, two, three)]
+        assert tx.task_runs.find(runs[two.id].id) is None
+        assert tx.task_runs.find(runs[three.id].id) == runs[three.id]
     assert states == [State.RUNNING, State.KILLING, State.RUNNING]
 
 
