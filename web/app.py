@@ -23,6 +23,7 @@ from web.api import (
     metrics,
     namespaces,
     platform,
+    plugins,
     sources,
     triggers,
 )
@@ -47,6 +48,7 @@ BLUEPRINTS = (
     namespaces.keys,
     namespaces.secrets,
     sources.bp,
+    plugins.bp,
 )
 
 _MULTIPART = "multipart/form-data"

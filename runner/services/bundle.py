@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from runner.runtime import Runtime
 from runner.services.audit import Audit
+from runner.services.catalogue import Catalogue
 from runner.services.creation import Creator, DirectCreator
 from runner.services.executions import Executions
 from runner.services.expressions import Expressions
@@ -27,6 +28,7 @@ class Services:
 
     runtime: Runtime
     audit: Audit
+    catalogue: Catalogue
     executions: Executions
     expressions: Expressions
     files: Files
@@ -48,6 +50,7 @@ def open_services(runtime: Runtime, creator: Creator | None = None) -> Services:
     return Services(
         runtime=runtime,
         audit=Audit(runtime),
+        catalogue=Catalogue(runtime),
         executions=Executions(runtime, inputs, made_by),
         expressions=Expressions(runtime),
         files=Files(runtime),

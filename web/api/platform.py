@@ -120,14 +120,6 @@ def prometheus() -> Response:
     raise NotBuilt("metrics for Prometheus are not available yet")
 
 
-@bp.route("/api/v1/plugins", defaults={"rest": ""})
-@bp.route("/api/v1/plugins/<path:rest>")
-@needs("server:read")
-def plugins(rest: str) -> Response:
-    """Say that the catalogue of plugins is not built yet."""
-    raise NotBuilt("the catalogue of plugins is not available yet")
-
-
 @bp.route(
     "/api/v1/<any(dashboards, stats, blueprints, templates, taskruns, usages, dependencies,"
     " 'concurrency-limit', basicAuth):group>",

@@ -309,7 +309,6 @@ def test_what_is_not_built_says_so(stocked, runtime):
         ("POST", f"{EXECUTIONS}/{execution_id}/force-run"),
         ("GET", f"{EXECUTIONS}/{execution_id}/follow-dependencies"),
         ("GET", "/api/v1/main/dashboards"),
-        ("GET", "/api/v1/plugins"),
         ("PUT", "/api/v1/main/triggers/backfill/create"),
     ):
         response = stocked.open(path, method=method)
@@ -625,3 +624,28 @@ def test_graphs_of_flows_and_executions(stocked, runtime):
 def test_functions_and_filters_of_expressions_are_listed(client):
     assert "kv" in client.get("/api/v1/pebble/functions").json
     assert "upper" in client.get("/api/v1/main/pebble/filters").json
+
+
+def test_types_are_described_for_editors_and_people(client):
+    schema = client.get("/api/v1/plugins/schemas/flow").json
+    assert schema["$ref"] in {f"#/definitions/{name}" for name in schema["definitions"]}
+    log = schema["definitions"]["io.kestra.plugin.core.log.Log"]
+    assert {"id", "type", "message"} <= set(log["required"])
+
+    page = client.get("/api/v1/main/plugins/io.kestra.plugin.core.log.Log").json
+    assert page["markdown"].startswith("# Log")
+    assert page["schema"]["properties"]["properties"]["message"]
+
+    groups = client.get("/api/v1/plugins").json
+    listed = {task["cls"] for group in groups for task in group["tasks"]}
+    assert "io.kestra.plugin.core.log.Log" in listed
+    assert client.get("/api/v1/plugins/io.kestra.plugin.core.Nope").status_code == 404
+    assert client.get("/api/v1/plugins/schemas/nope").status_code == 422
+
+
+def test_the_catalogue_is_sent_once(client):
+    first = client.get("/api/v1/plugins")
+
+    again = client.get("/api/v1/plugins", headers={"If-None-Match": first.headers["ETag"]})
+
+    assert (again.status_code, again.data) == (304, b"")
