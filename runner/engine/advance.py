@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from runner.engine import batches, directories, ending, kill, lists, looping, pausing, results, subflows
+from runner.engine import batches, directories, ending, kill, listening, lists, looping, pausing, results, sla, subflows
 from runner.engine.commands import Announce, Continue, Evaluate, StartChild, Tell
 from runner.engine.decision import Decision, TaskRuns
 from runner.engine.events import (
@@ -75,12 +75,19 @@ def advance(
             _recovered(step)
         case _:
             assert_never(event)
+    if step.flow.sla and _is_change(event) and not step.execution.state.is_terminal:
+        step.do_first(sla.question(step.flow))
     return step.decision()
+
+
+def _is_change(event: Event) -> bool:
+    return not isinstance(event, Evaluated | Continued | Recovered)
 
 
 def _started(step: Step, admitted: State) -> None:
     if step.execution.state not in (State.CREATED, State.QUEUED):
         return
+    sla.arm(step, max(step.execution.created_at, step.execution.schedule_at or step.execution.created_at))
     if admitted is State.QUEUED:
         step.execution = step.execution.enter(State.QUEUED, step.now)
         step.do(Announce(State.QUEUED))
@@ -93,6 +100,12 @@ def _started(step: Step, admitted: State) -> None:
 
 
 def _evaluated(step: Step, event: Evaluated) -> None:
+    if event.purpose == sla.PURPOSE:
+        sla.answered(step, event.values)
+        return
+    if event.purpose == listening.PURPOSE:
+        listening.answered(step, event.values)
+        return
     if event.purpose == "outputs":
         if step.execution.scope.list == lists.OUTPUTS and not step.execution.state.is_terminal:
             ending.outputs_rendered(step, event.values, event.error)
@@ -140,6 +153,9 @@ def _attempt_ended(step: Step, event: TaskSucceeded | TaskFailed | TaskKilled) -
 
 def _timer(step: Step, key: str) -> None:
     kind, _, run_id = key.partition(":")
+    if kind == "sla":
+        sla.time_over(step, run_id)
+        return
     run = step.find(run_id)
     if run is None or run.state.is_terminal:
         return
@@ -177,6 +193,7 @@ def _restarted(step: Step, event: Restarted) -> None:
         return
     step.execution = step.execution.enter(State.RUNNING, step.now)
     step.do(Announce(State.RUNNING))
+    sla.arm(step, step.now)
     for run_id in event.task_run_ids:
         run = step.find(run_id)
         if run is not None and run.state.is_created:
@@ -202,9 +219,11 @@ def _recovered(step: Step) -> None:
     """Ask again for everything that a cut fold may have left undone."""
     if step.execution.scope.list == lists.OUTPUTS and not step.execution.state.is_terminal:
         step.do(Evaluate(None, "outputs"))
+    if step.execution.scope.list == listening.ASKING:
+        step.do(Evaluate(None, listening.PURPOSE))
     for run in list(step.live()):
         task = step.task(run)
-        in_tail = run.scope is not None and run.scope.list in lists.TAIL
+        in_tail = run.scope is not None and lists.is_tail(run.scope.list)
         if run.state.is_created and not directories.is_inside(step.flow, run):
             lists.dispatch(step, run)
         elif run.state is State.RUNNING and (task.kind is TaskKind.FLOWABLE or in_tail):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runner.engine import lists
+from runner.engine import listening, lists, sla
 from runner.engine.commands import Announce, Evaluate, Tell
 from runner.engine.step import Step
 from runner.model.evolve import replace
@@ -42,7 +42,8 @@ def end(step: Step, state: State) -> None:
     step.execution = step.execution.enter(state, step.now)
     step.execution = replace(step.execution, deferred=())
     step.do(Announce(state))
-    lists.enter_after_execution(step)
+    sla.disarm(step)
+    listening.begin(step)
 
 
 def fully_ended(step: Step) -> None:

@@ -51,10 +51,15 @@ def forget_timers(step: Step, run: TaskRun) -> None:
 
 
 def _end(step: Step, run: TaskRun, *, cascade: bool = True) -> None:
+    close(step, run, cascade=cascade)
+    step.put(end_attempt(run, State.KILLED, step.now).enter(State.KILLED, step.now))
+
+
+def close(step: Step, run: TaskRun, *, cascade: bool = True) -> None:
+    """Let go of what a run waits for."""
     child = (run.outputs or {}).get("executionId")
     if cascade and step.task(run).type == subflows.TYPE and child:
         step.do(KillChild(run.id, str(child)))
     elif cascade and step.task(run).type == batches.TYPE:
         step.do(KillChild(run.id, None))
     forget_timers(step, run)
-    step.put(end_attempt(run, State.KILLED, step.now).enter(State.KILLED, step.now))

@@ -8,7 +8,7 @@ simply runs.
 
 from __future__ import annotations
 
-from runner.engine import ending
+from runner.engine import ending, listening
 from runner.engine.commands import ClearTimer, Continue, Evaluate, RunTask, Tell
 from runner.engine.flowables import FLOWABLES, ROOT
 from runner.engine.flowables.base import Begun, Child, Flowable, Next, Situation, sequential
@@ -21,6 +21,12 @@ from runner.model.states import State
 
 ERRORS, FINALLY, AFTER, OUTPUTS, DONE = "errors", "finally", "afterExecution", "(outputs)", "(done)"
 TAIL = frozenset({ERRORS, FINALLY, AFTER})
+_LISTENERS = "listeners."
+
+
+def is_tail(name: str) -> bool:
+    """Say whether a list comes after the main one, and decides nothing."""
+    return name in TAIL or name.startswith(_LISTENERS)
 
 
 # ── a list ───────────────────────────────────────────────────────────────────────────────────────
@@ -49,7 +55,7 @@ def child_ended(step: Step, child: TaskRun) -> None:
     place = step.flow.places.get(child.task_id)
     if scope is None or place is None or place.list_name != scope.list or _is_over(step, owner):
         return  # of a list that is left already: recorded, without effect
-    if scope.list not in TAIL:
+    if not is_tail(scope.list):
         scope = noted(scope, child.state)
         step.set_scope(owner, scope)
         if scope.failed or scope.killed:
@@ -91,13 +97,13 @@ def _next(step: Step, owner: OwnerId, ended: TaskRun | None) -> Next:
         ended_index=step.flow.places[ended.task_id].index if ended else 0,
         flowable=step.task(run) if run else None,
     )
-    if scope.list in TAIL:
+    if is_tail(scope.list):
         return sequential(situation)
     return _flowable(step, owner).next(situation)
 
 
 def _list_done(step: Step, owner: OwnerId, scope: Scope) -> None:
-    if scope.list in (ERRORS, FINALLY, AFTER):
+    if is_tail(scope.list):
         _leave_tail(step, owner, scope)
     elif question := _question(step, owner):
         step.do(question)
@@ -123,7 +129,7 @@ def leave_main(step: Step, owner: str, *, failed: bool) -> None:
 
 def _leave_main(step: Step, owner: OwnerId, scope: Scope) -> None:
     if scope.failed and not scope.killed and step.tasks(owner, ERRORS):
-        _enter(step, owner, ERRORS)
+        enter(step, owner, ERRORS)
     else:
         _enter_finally(step, owner)
 
@@ -133,13 +139,15 @@ def _leave_tail(step: Step, owner: OwnerId, scope: Scope) -> None:
         _enter_finally(step, owner)
     elif scope.list == FINALLY:
         _end(step, owner)
+    elif scope.list.startswith(_LISTENERS):
+        listening.go_on(step)
     else:
         ending.fully_ended(step)
 
 
 def _enter_finally(step: Step, owner: OwnerId) -> None:
     if step.tasks(owner, FINALLY):
-        _enter(step, owner, FINALLY)
+        enter(step, owner, FINALLY)
     else:
         _end(step, owner)
 
@@ -147,12 +155,13 @@ def _enter_finally(step: Step, owner: OwnerId) -> None:
 def enter_after_execution(step: Step) -> None:
     """Run the flow's ``afterExecution`` list; without one the execution is fully ended."""
     if step.tasks(None, AFTER):
-        _enter(step, None, AFTER)
+        enter(step, None, AFTER)
     else:
         ending.fully_ended(step)
 
 
-def _enter(step: Step, owner: OwnerId, name: str) -> None:
+def enter(step: Step, owner: OwnerId, name: str) -> None:
+    """Begin another list of an owner."""
     scope = step.scope(owner)
     assert scope is not None
     step.set_scope(owner, replace(scope, list=name, cursor=0, open=0))
@@ -196,7 +205,9 @@ def _is_over(step: Step, owner: OwnerId) -> bool:
         return step.get(owner).state.is_terminal
     scope = step.execution.scope
     return scope.list in (OUTPUTS, DONE) or (
-        step.execution.state.is_terminal and scope.list != AFTER
+        step.execution.state.is_terminal
+        and scope.list != AFTER
+        and not scope.list.startswith(_LISTENERS)
     )
 
 

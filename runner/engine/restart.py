@@ -333,7 +333,9 @@ class _Restarting:
 
     def _is_in_after_list(self, run: TaskRun) -> bool:
         place = self.flow.places.get(run.task_id)
-        return place is None or place.list_name in _AFTER_LISTS or place.list_name == "onPause"
+        if place is None or place.list_name in _AFTER_LISTS:
+            return True
+        return place.list_name == "onPause" or place.list_name.startswith("listeners.")
 
     def _whole(self, run_id: str) -> str:
         """Return the run itself, or the WorkingDirectory that it belongs to."""

@@ -44,6 +44,11 @@ class Step:
         """Ask the shell for something."""
         self._commands.extend(commands)
 
+    def do_first(self, command: Command | None) -> None:
+        """Ask for something before everything else."""
+        if command is not None:
+            self._commands.insert(0, command)
+
     def find(self, run_id: str) -> TaskRun | None:
         """Return a run as it is now, or None."""
         if run_id in self._removed:

@@ -44,7 +44,7 @@ from runner.engine.events import (
     TaskSucceeded,
 )
 from runner.errors import HeadraceError
-from runner.executor import children, outputs
+from runner.executor import children, listeners, outputs
 from runner.executor.kv import StoredKv
 from runner.executor.values import evaluate
 from runner.expressions import Context
@@ -264,6 +264,8 @@ class Folding:
     def _evaluated(self, command: Evaluate) -> Event:
         if command.purpose == "outputs":
             return outputs.flow_outputs(self.flow, self.context(None), command)
+        if command.purpose == "listeners":
+            return listeners.chosen(self.runtime, self.flow, self.head, self.context(None))
         run = self.runs.get(command.task_run_id or "")
         if command.child is not None:
             return evaluate(command, children.context_of(self.runtime, command.child))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from runner.engine.commands import Evaluate
@@ -14,6 +15,8 @@ from runner.expressions import Context, ExpressionError, render, render_value
 
 def evaluate(command: Evaluate, context: Context) -> Evaluated:
     """Render the fields of a command; an error becomes part of the event."""
+    if command.purpose == "sla":
+        return Evaluated(None, command.purpose, _renderable(command.fields, context))
     try:
         values = {
             name: loop_values(value, context)
@@ -24,6 +27,15 @@ def evaluate(command: Evaluate, context: Context) -> Evaluated:
     except HeadraceError as exc:
         return Evaluated(command.task_run_id, command.purpose, error=exc.message)
     return Evaluated(command.task_run_id, command.purpose, values)
+
+
+def _renderable(fields: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Return the fields that can be rendered; the others are no violation (§10)."""
+    values = {}
+    for name, value in fields.items():
+        with suppress(ExpressionError):
+            values[name] = render_value(value, context)
+    return values
 
 
 def loop_values(written: Any, context: Context) -> list[str]:

@@ -146,6 +146,36 @@ class Concurrency:
 
 
 @dataclass(frozen=True)
+class Sla:
+    """What executions of the flow must keep to (flow-language §13)."""
+
+    id: str
+    type: Literal["MAX_DURATION", "EXECUTION_ASSERTION"]
+    behavior: Literal["FAIL", "CANCEL", "NONE"]
+    duration: timedelta | None = None
+    assertion: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Check:
+    """A condition on the inputs, looked at before an execution is made (flow-language §14)."""
+
+    condition: str
+    message: str
+    style: Literal["ERROR", "SUCCESS", "WARNING", "INFO"] = "INFO"
+    behavior: Literal["BLOCK_EXECUTION", "FAIL_EXECUTION", "CREATE_EXECUTION"] = "BLOCK_EXECUTION"
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Tasks that run after an execution for which all conditions hold (deprecated)."""
+
+    conditions: tuple[JsonMap, ...]
+    tasks: tuple[Task, ...]
+
+
+@dataclass(frozen=True)
 class Flow:
     """A checked flow."""
 
@@ -163,6 +193,9 @@ class Flow:
     after_execution: tuple[Task, ...] = ()
     concurrency: Concurrency | None = None
     retry: Retry | None = None
+    sla: tuple[Sla, ...] = ()
+    checks: tuple[Check, ...] = ()
+    listeners: tuple[Listener, ...] = ()
     disabled: bool = False
     revision: int = 0  # set when it comes out of the store
     source: str = ""  # the text, byte for byte
@@ -176,6 +209,7 @@ class Flow:
             "errors": self.errors,
             "finally": self.finally_,
             "afterExecution": self.after_execution,
+            **{f"listeners.{n}": each.tasks for n, each in enumerate(self.listeners)},
         }
 
     def enabled(self, name: ListName) -> tuple[Task, ...]:

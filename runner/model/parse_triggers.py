@@ -48,7 +48,7 @@ def _trigger(reading: Reading, section: Section) -> Trigger | None:
         properties=properties,
         description=section.text("description"),
         disabled=section.boolean("disabled"),
-        conditions=(*_conditions(reading, section, "conditions"),),
+        conditions=(*read_conditions(reading, section, "conditions"),),
         labels=section.labels("labels"),
         inputs=section.mapping("inputs") if info.available else {},
         stop_after=_states(section),
@@ -61,7 +61,8 @@ def _trigger(reading: Reading, section: Section) -> Trigger | None:
     )
 
 
-def _conditions(reading: Reading, owner: Section, key: str) -> Iterator[JsonMap]:
+def read_conditions(reading: Reading, owner: Section, key: str) -> Iterator[JsonMap]:
+    """Yield the conditions of a list, with full type names."""
     for section in owner.sections(key, "a condition"):
         info = read_type(reading, section, Category.CONDITION)
         if info is None:

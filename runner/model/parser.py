@@ -8,6 +8,7 @@ from typing import Any, Literal
 from runner.model.catalogue import Catalogue
 from runner.model.flow import Concurrency, Flow
 from runner.model.names import FLOW_ID, NAMESPACE
+from runner.model.parse_guards import read_checks, read_listeners, read_slas
 from runner.model.parse_inputs import read_inputs, read_outputs
 from runner.model.parse_tasks import Reading, read_retry, read_tasks, read_worker_group
 from runner.model.parse_triggers import read_triggers
@@ -24,7 +25,6 @@ FLOW_KEYS = (
     "revision", "deleted", "updated", "tenantId", "source",
 )  # fmt: skip
 
-_LATER = ("listeners", "sla", "checks")
 _TASK_LISTS = ("tasks", "errors", "finally", "afterExecution")
 
 
@@ -97,6 +97,9 @@ def _read_flow(reading: Reading, raw: dict[str, Any], source: str, namespace: st
         after_execution=tasks["afterExecution"],
         concurrency=_concurrency(section),
         retry=read_retry(section),
+        sla=read_slas(section),
+        checks=read_checks(section),
+        listeners=read_listeners(reading, section),
         disabled=section.boolean("disabled"),
         source=source,
         document=raw,
@@ -105,11 +108,6 @@ def _read_flow(reading: Reading, raw: dict[str, Any], source: str, namespace: st
 
 def _check_keys(section: Section) -> None:
     section.refuse_unknown(FLOW_KEYS, "a flow")
-    for key in _LATER:
-        if section.has(key):
-            section.add(
-                key, f"the property '{key}' is not available yet", "not_available_yet", of_key=True
-            )
     if section.has("taskDefaults"):
         section.add(
             "taskDefaults",

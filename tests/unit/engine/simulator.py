@@ -155,8 +155,9 @@ class Simulation:
                 self.killed_children.append(command.execution_id)
 
     def _evaluated(self, command: Evaluate) -> Evaluated:
-        if command.purpose == "outputs":
-            given = self.values.get("outputs", {})
+        if command.task_run_id is None:
+            given = self.values.get(command.purpose, {})
+            given = given(self) if callable(given) else given
         else:
             task_id = self.runs.by_id[command.task_run_id or ""].task_id
             given = self.values.get(task_id, dict(command.fields))

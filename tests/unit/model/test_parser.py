@@ -57,7 +57,7 @@ def test_the_nearest_name_is_shown():
         ({"tasks": {"a": 1}}, ("structure", "tasks")),
         ({"tasks": ["log"]}, ("structure", "tasks[0]")),
         ({"extra": 1}, ("property_unknown", "extra")),
-        ({"sla": [{}]}, ("not_available_yet", "sla")),
+        ({"sla": [{}]}, ("required", "sla[0].type")),
         ({"concurrency": {"limit": 0}}, ("value", "concurrency.limit")),
         ({"concurrency": {}}, ("required", "concurrency.limit")),
         ({"labels": {"Team": "a"}}, ("value", "labels.Team")),
