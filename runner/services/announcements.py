@@ -62,7 +62,7 @@ def _handled(runtime: Runtime, tx: Tx, announcement: Announcement) -> Sequence[W
         return [
             *_free_slot(runtime, tx, execution),
             *_tell_parent(tx, execution),
-            *_unlock(tx, execution),
+            *_unlock(runtime, tx, execution),
         ]
     return _start_followers(runtime, tx, execution, announcement)
 
@@ -115,11 +115,25 @@ def _tell_parent(tx: Tx, execution: Execution) -> Sequence[Wake | None]:
     return [tx.events.add(parent_id, ended)]
 
 
-def _unlock(tx: Tx, execution: Execution) -> Sequence[Wake | None]:
+def _unlock(runtime: Runtime, tx: Tx, execution: Execution) -> Sequence[Wake | None]:
+    """Let the trigger look at its next date; ``stopAfter`` may switch it off instead (§12.2, 6)."""
     row = tx.triggers.locked_by(execution.id)
     if row is not None:
-        tx.triggers.save(replace(row, execution_id=None))
+        is_over = execution.state in _stop_after(runtime, tx, row)
+        ended_at = execution.history[-1][1]
+        free = replace(row, execution_id=None, updated_at=ended_at)
+        tx.triggers.save(replace(free, disabled=True, next_at=None) if is_over else free)
     return ()
+
+
+def _stop_after(runtime: Runtime, tx: Tx, row: TriggerRow) -> tuple[str, ...]:
+    try:
+        flow_row = tx.flows.get(row.namespace, row.flow_id)
+        flow = runtime.flows.get(tx, row.namespace, row.flow_id, flow_row.revision)
+    except HeadraceError:
+        return ()
+    declared = next((each for each in flow.triggers if each.id == row.trigger_id), None)
+    return declared.stop_after if declared else ()
 
 
 # ── flow triggers ────────────────────────────────────────────────────────────────────────────────

@@ -6,6 +6,7 @@ from runner.scheduler.ticks import Ticks
 from runner.services.bundle import open_services
 from runner.services.principal import LOCAL
 from runner.store.base import ExecutionFilter, LogQuery
+from tests.unit.runtimes import drive_all
 
 FLOW = """\
 id: timed
@@ -154,3 +155,21 @@ def test_a_trigger_that_makes_it_raise_is_set_aside_and_stops_no_other(
     assert (aside.subject, aside.tries) == ("trigger:company.team/broken/minutely", 1)
     assert "ZeroDivisionError" in aside.traceback
     assert row.next_at == runtime.clock.now() + timedelta(seconds=30)
+
+
+def test_a_trigger_goes_on_when_its_execution_has_ended(runtime, add, look):
+    add()
+    look()
+    (first,) = look(minutes=1)
+    drive_all(runtime, first.id)
+    assert a_row(runtime).execution_id is None
+    assert len(look(minutes=1)) == 2
+
+
+def test_a_state_of_stop_after_switches_the_trigger_off(runtime, add, look):
+    add("stopAfter: [SUCCESS]")
+    look()
+    (first,) = look(minutes=1)
+    drive_all(runtime, first.id)
+    assert a_row(runtime).disabled
+    assert len(look(minutes=1)) == 1
