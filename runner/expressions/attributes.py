@@ -42,7 +42,8 @@ def call(value: Any, name: str, arguments: Sequence[Any], budget: Budget) -> Any
     if any(not isinstance(item, str) for item in arguments) and not is_map(value):
         raise UnknownAttribute(name, (), describe(value))
     if isinstance(value, str):
-        budget.allow_text(len(value) * (1 + sum(map(len, arguments))))
+        budget.fits(len(value) * (1 + sum(map(len, arguments))))
+        budget.keep(value)
     return function(value, *arguments)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from .context import Limits
 from .errors import LimitExceeded
 
 _STRIDE = 2_000
+_COPIED_CHARS, _COPIED_ELEMENTS = 500, 50  # to copy them takes as long as one step
+_KEPT_CHARS, _KEPT_ELEMENTS = 25, 6  # to keep them costs memory as well
 
 
 class Budget:
@@ -41,15 +44,27 @@ class Budget:
     def allow_text(self, characters: int) -> None:
         """Pay for a text before it is made; refuse one that would be too long."""
         self.fits(characters)
-        if characters > 5_000:
-            self.spend(characters // 5_000)
+        if characters > _COPIED_CHARS:
+            self.spend(characters // _COPIED_CHARS)
 
     def allow_elements(self, elements: int) -> None:
         """Pay for a list before it is made; refuse one that would be too long."""
+        self.fits_elements(elements)
+        if elements > _COPIED_ELEMENTS:
+            self.spend(elements // _COPIED_ELEMENTS)
+
+    def fits_elements(self, elements: int) -> None:
+        """Refuse a list that is too long."""
         if elements > self.limits.elements:
             raise LimitExceeded(f"a list has more than {self.limits.elements} elements")
-        if elements > 50:
-            self.spend(elements // 50)
+
+    def keep(self, value: Any) -> None:
+        """Pay for a value that stays in memory: in a variable, a list, a map."""
+        if isinstance(value, str):
+            if len(value) > _KEPT_CHARS:
+                self.spend(len(value) // _KEPT_CHARS)
+        elif isinstance(value, list) and len(value) > _KEPT_ELEMENTS:
+            self.spend(len(value) // _KEPT_ELEMENTS)
 
     def enter(self) -> None:
         """Go into a macro, a block or another template; `leave` ends it."""

@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from jinja2 import nodes
 
-from . import attributes, operators
-from .errors import ExpressionError, LimitExceeded, UnknownAttribute
-from .frame import Evaluate, Frame
-from .parser import Parsed
-from .printing import printed, text_form
-from .registry import FILTERS, FUNCTIONS, TESTS, Default, Extension, Parameter
-from .tokens import Source
-from .values import Entry, LiteralMap, describe, is_list, is_map, is_number
+from runner.expressions import attributes, operators
+from runner.expressions.errors import ExpressionError, LimitExceeded, UnknownAttribute
+from runner.expressions.frame import Evaluate, Frame
+from runner.expressions.parser import Parsed
+from runner.expressions.registry import FILTERS, FUNCTIONS, TESTS, Default, Extension, Parameter
+from runner.expressions.values import LiteralMap
+
+from .closures import (
+    block_step,
+    calling,
+    constantly,
+    items_of,
+    key_of,
+    list_of,
+    not_null,
+    opaque,
+    or_null,
+    print_step,
+    python_reason,
+    text_step,
+    whether_defined,
+    with_arguments,
+    with_frame,
+)
+from .program import Macro, Program, Step, Text, java_text, join, run_loop, run_macro
 
 MAX_DEPTH = 200
+_UNPAID_CHARS = 500
+
+
 _PYTHON_ERRORS = (
     ValueError,
     TypeError,
@@ -27,50 +46,6 @@ _PYTHON_ERRORS = (
     AttributeError,
     RecursionError,
 )
-
-Step = Callable[[Frame, list[Any]], None]
-Printer = Callable[[Any, Any], str]
-
-
-class MacroText(str):
-    """What a macro wrote; beside other output, typed rendering reads it as JSON."""
-
-    __slots__ = ()
-
-
-class Text(str):
-    """Text of the template itself, told apart from texts that expressions give."""
-
-    __slots__ = ()
-
-
-@dataclass
-class Program:
-    """A template that can be run."""
-
-    source: Source
-    steps: tuple[Step, ...] = ()
-    lone: Evaluate | None = None
-    has_text: bool = False
-    macros: dict[str, Macro] = field(default_factory=dict)
-    blocks: dict[str, tuple[Step, ...]] = field(default_factory=dict)
-
-    def run(self, frame: Frame) -> list[Any]:
-        """What the template writes: `Text` of its own and values of its expressions."""
-        out: list[Any] = []
-        for step in self.steps:
-            step(frame, out)
-        return out
-
-
-@dataclass(frozen=True)
-class Macro:
-    """A macro's parameters with their defaults, and its body."""
-
-    name: str
-    parameters: tuple[str, ...]
-    defaults: tuple[Evaluate, ...]
-    steps: tuple[Step, ...]
 
 
 def compile_template(parsed: Parsed) -> Program:
@@ -89,29 +64,6 @@ def compile_template(parsed: Parsed) -> Program:
     for name, macro in parsed.macros.items():
         program.macros[name] = _Compiler(parsed, program, None).macro(macro)
     return program
-
-
-def join(out: Iterable[Any], frame: Frame, printer: Printer = printed) -> str:
-    """The text of what was written.
-
-    Raises:
-        LimitExceeded: it is too long.
-    """
-    budget = frame.budget
-    pieces: list[str] = []
-    length = 0
-    for value in out:
-        piece = value if isinstance(value, str) else printer(value, budget)
-        length += len(piece)
-        if length > 10_000:
-            budget.fits(length)
-        pieces.append(piece)
-    return "".join(pieces)
-
-
-def java_text(value: Any, budget: Any) -> str:
-    """How macros, `block()` and the filter tag print: not as JSON."""
-    return text_form(value, budget, null="")
 
 
 def _assigned_names(parsed: Parsed) -> set[str]:
@@ -145,9 +97,9 @@ class _Compiler:
     def _step(self, node: nodes.Node) -> Step:
         match node:
             case nodes.TemplateData():
-                return _text_step(Text(node.data))
+                return text_step(Text(node.data))
             case nodes.Output():
-                return _print_step(self.expression(node.nodes[0]))
+                return print_step(self.expression(node.nodes[0]))
             case nodes.If():
                 return self._if(node)
             case nodes.For():
@@ -155,7 +107,7 @@ class _Compiler:
             case nodes.Assign():
                 return self._assign(node)
             case nodes.Block():
-                return _block_step(node.name)
+                return block_step(node.name)
             case nodes.FilterBlock():
                 return self._filter_block(node)
         raise TypeError(f"no step for {node}")
@@ -189,7 +141,7 @@ class _Compiler:
 
     def _for(self, node: nodes.For) -> Step:
         assert isinstance(node.target, nodes.Name)
-        iterated = self._placed(_iterated(self.expression(node.iter)), node.iter.lineno)
+        iterated = self._placed(items_of(self.expression(node.iter)), node.iter.lineno)
         body = self.body(node.body)
         otherwise = self.body(node.else_)
         name = node.target.name
@@ -203,7 +155,7 @@ class _Compiler:
                 for inner in otherwise:
                     inner(frame, out)
                 return
-            _run_loop(frame, out, items, name, body, cost)
+            run_loop(frame, out, items, name, body, cost)
 
         return step
 
@@ -234,7 +186,7 @@ class _Compiler:
         evaluate: Evaluate = body
         for link in reversed(chain):
             evaluate = self._extension_on(link, FILTERS.find(link.name), evaluate)
-        return _print_step(evaluate)
+        return print_step(evaluate)
 
     def macro(self, node: nodes.Macro) -> Macro:
         names = tuple(argument.name for argument in node.args)
@@ -255,7 +207,7 @@ class _Compiler:
     def _compile(self, node: nodes.Node) -> Evaluate:
         match node:
             case nodes.Const():
-                return _constant(node.value)
+                return constantly(node.value)
             case nodes.Name():
                 return self._name(node)
             case nodes.Getattr() | nodes.Getitem():
@@ -271,7 +223,7 @@ class _Compiler:
             case nodes.CondExpr():
                 return self._ternary(node)
             case nodes.List():
-                return _list(tuple(self.expression(item) for item in node.items))
+                return list_of(tuple(self.expression(item) for item in node.items))
             case nodes.Dict():
                 return self._map(node)
         raise TypeError(f"no expression for {node}")
@@ -374,7 +326,13 @@ class _Compiler:
         )
 
         def literal(frame: Frame) -> Any:
-            return LiteralMap([(_key(key(frame), frame), value(frame)) for key, value in pairs])
+            made = LiteralMap()
+            for key, value in pairs:
+                name = key_of(key(frame), frame)
+                made[name] = item = value(frame)
+                if isinstance(item, str | list):
+                    frame.budget.keep(item)
+            return made
 
         return self._placed(literal, node.lineno)
 
@@ -421,7 +379,7 @@ class _Compiler:
         else:
             links.reverse()
             evaluate = self._chain(first, links)
-        return evaluate if is_transparent else _opaque(evaluate)
+        return evaluate if is_transparent else opaque(evaluate)
 
     def _chain(
         self, first: Evaluate, links: list[tuple[Callable[[Any, Any, Any], Any], Evaluate, int]]
@@ -445,7 +403,7 @@ class _Compiler:
 
         def concatenation(frame: Frame) -> str:
             text = join([evaluate(frame) for evaluate in evaluates], frame, java_text)
-            if len(text) > 5_000:
+            if len(text) > _UNPAID_CHARS:
                 frame.budget.allow_text(len(text))
             return text
 
@@ -487,13 +445,13 @@ class _Compiler:
         assert node.node is not None
         extension = FILTERS.find(node.name)
         if node.name == "default":
-            return self._extension_on(node, extension, _or_null(self.expression(node.node)))
+            return self._extension_on(node, extension, or_null(self.expression(node.node)))
         return self._extension_on(node, extension, self.expression(node.node))
 
     def _test(self, node: nodes.Test) -> Evaluate:
         evaluate = self.expression(node.node)
         if node.name == "defined":
-            return _defined(evaluate)
+            return whether_defined(evaluate)
         return self._extension_on(node, TESTS.find(node.name), evaluate)
 
     def _extension_on(
@@ -507,12 +465,12 @@ class _Compiler:
             return self._raising(arguments, node.lineno)
         code = extension.code
         if extension.takes_frame:
-            return self._placed(_with_frame(extension, left, arguments), node.lineno)
+            return self._placed(with_frame(extension, left, arguments), node.lineno)
         if not arguments:
             if extension.takes_null:
                 return self._placed(lambda frame: code(left(frame)), node.lineno)
-            return self._placed(_simple(code, left), node.lineno)
-        return self._placed(_with_arguments(extension, left, arguments), node.lineno)
+            return self._placed(calling(code, left), node.lineno)
+        return self._placed(with_arguments(extension, left, arguments), node.lineno)
 
     def _arguments(
         self, node: nodes.Filter | nodes.Test | nodes.Call, extension: Extension
@@ -526,9 +484,9 @@ class _Compiler:
         arguments = []
         parameters = extension.parameters if not extension.is_variadic else ()
         for index, argument in enumerate(placed):
-            evaluate = _constant(argument.value) if isinstance(argument, Default) else argument
+            evaluate = constantly(argument.value) if isinstance(argument, Default) else argument
             if index < len(parameters) and not _may_be_null(parameters[index]):
-                evaluate = _required(evaluate, extension, index)
+                evaluate = not_null(evaluate, extension, index)
             arguments.append(evaluate)
         return tuple(arguments)
 
@@ -604,7 +562,7 @@ class _Compiler:
             except MemoryError as error:
                 raise LimitExceeded("not enough memory").within(source, offset) from error
             except _PYTHON_ERRORS as error:
-                raise ExpressionError(_python_reason(error)).within(source, offset) from error
+                raise ExpressionError(python_reason(error)).within(source, offset) from error
 
         return placed
 
@@ -612,209 +570,13 @@ class _Compiler:
 _NULL = nodes.Const(None)
 
 
-# ---- statements at run time
-
-
-def _text_step(text: Text) -> Step:
-    return lambda frame, out: out.append(text)
-
-
-def _print_step(evaluate: Evaluate) -> Step:
-    return lambda frame, out: out.append(evaluate(frame))
-
-
-def _block_step(name: str) -> Step:
-    """The block in its place; of several with one name the last counts everywhere."""
-
-    def step(frame: Frame, out: list[Any]) -> None:
-        for inner in frame.program.blocks[name]:
-            inner(frame, out)
-
-    return step
-
-
-def _iterated(evaluate: Evaluate) -> Evaluate:
-    def iterated(frame: Frame) -> Any:
-        items = evaluate(frame)
-        if items is None or is_list(items):
-            return items
-        if is_map(items):
-            return [Entry(key, value) for key, value in items.items()]
-        raise ExpressionError(f"for needs a list or a map, not {describe(items)}")
-
-    return iterated
-
-
-def _run_loop(
-    frame: Frame, out: list[Any], items: Any, name: str, body: tuple[Step, ...], cost: int
-) -> None:
-    budget = frame.budget
-    scope: dict[str, Any] = {}
-    frame.scopes.append(scope)
-    last = len(items) - 1
-    written = len(out)
-    try:
-        for index, item in enumerate(items):
-            budget.spend(cost)
-            scope[name] = item
-            scope["loop"] = {
-                "index": index,
-                "revindex": last - index,
-                "first": index == 0,
-                "last": index == last,
-                "length": last + 1,
-            }
-            for step in body:
-                step(frame, out)
-            if len(out) - written > _HELD_VALUES:
-                written = len(out)
-                budget.fits(written)
-    finally:
-        frame.scopes.pop()
-
-
-_HELD_VALUES = 10_000
-
-
-def run_macro(macro: Macro, given: dict[str, Any], frame: Frame) -> str:
-    """The text of a macro's body with these arguments.
-
-    Raises:
-        ExpressionError: it has no such argument, or its body fails.
-    """
-    for name in given:
-        if name not in macro.parameters:
-            raise ExpressionError(f"macro {macro.name!r} has no argument {name!r}")
-    budget = frame.budget
-    budget.enter()
-    scope: dict[str, Any] = {}
-    inside = frame.inner(frame.program, scopes=[scope], sees_context=False)
-    for name, default in zip(macro.parameters, macro.defaults, strict=True):
-        scope[name] = given[name] if name in given else default(inside)
-    out: list[Any] = []
-    for step in macro.steps:
-        step(inside, out)
-    budget.leave()
-    return MacroText(join(out, inside, java_text))
-
-
-def run_block(name: str, frame: Frame) -> str:
-    """The text of a block, empty if there is none of that name."""
-    budget = frame.budget
-    budget.enter()
-    out: list[Any] = []
-    for step in frame.program.blocks.get(name, ()):
-        step(frame, out)
-    budget.leave()
-    return join(out, frame, java_text)
-
-
-# ---- expressions at run time
-
-
-def _constant(value: Any) -> Evaluate:
-    return lambda frame: value
-
-
-def _list(items: tuple[Evaluate, ...]) -> Evaluate:
-    return lambda frame: [item(frame) for item in items]
-
-
-def _key(value: Any, frame: Frame) -> Any:
-    if value is None or isinstance(value, str | bool) or is_number(value):
-        return value
-    return text_form(value, frame.budget)
-
-
-def _or_null(evaluate: Evaluate) -> Evaluate:
-    def known(frame: Frame) -> Any:
-        try:
-            return evaluate(frame)
-        except UnknownAttribute:
-            return None
-
-    return known
-
-
-def _defined(evaluate: Evaluate) -> Evaluate:
-    def defined(frame: Frame) -> bool:
-        try:
-            return evaluate(frame) is not None
-        except UnknownAttribute:
-            return False
-
-    return defined
-
-
-def _simple(code: Callable[[Any], Any], left: Evaluate) -> Evaluate:
-    def simple(frame: Frame) -> Any:
-        value = left(frame)
-        return None if value is None else code(value)
-
-    return simple
-
-
-def _with_arguments(
-    extension: Extension, left: Evaluate, arguments: tuple[Evaluate, ...]
-) -> Evaluate:
-    code, takes_null = extension.code, extension.takes_null
-
-    def with_arguments(frame: Frame) -> Any:
-        value = left(frame)
-        if value is None and not takes_null:
-            return None
-        return code(value, *[argument(frame) for argument in arguments])
-
-    return with_arguments
-
-
-def _with_frame(extension: Extension, left: Evaluate, arguments: tuple[Evaluate, ...]) -> Evaluate:
-    code, takes_null = extension.code, extension.takes_null
-
-    def with_frame(frame: Frame) -> Any:
-        value = left(frame)
-        if value is None and not takes_null:
-            return None
-        return code(frame, value, *[argument(frame) for argument in arguments])
-
-    return with_frame
-
-
-def _opaque(evaluate: Evaluate) -> Evaluate:
-    """What is unknown inside arithmetic and comparisons, `??` around them does not catch."""
-
-    def opaque(frame: Frame) -> Any:
-        try:
-            return evaluate(frame)
-        except UnknownAttribute as error:
-            raise error.final() from error
-
-    return opaque
-
-
 def _may_be_null(parameter: Parameter) -> bool:
     return parameter.nullable or not parameter.required
 
 
-def _required(evaluate: Evaluate, extension: Extension, index: int) -> Evaluate:
-    parameter = extension.parameters[index]
-
-    def required(frame: Frame) -> Any:
-        value = evaluate(frame)
-        if value is None:
-            raise extension.missing(parameter)
-        return value
-
-    return required
-
-
-def _python_reason(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    return str(error) or type(error).__name__
-
-
 _TRANSPARENT = ("$contains", "$isIn", "$..")
+
+
 _STRICT: dict[str, Callable[[Any, Any, Any], Any]] = {
     "$+": operators.add,
     "$-": operators.subtract,

@@ -11,13 +11,13 @@ from .context import Context, Settings, World
 from .errors import UnknownAttribute
 
 if TYPE_CHECKING:
-    from .compiler import Program
+    from .program import Program
 
 
 class Frame:
     """The variables in sight, innermost scope last, and what the rendering may still cost."""
 
-    __slots__ = ("_budget", "context", "program", "scopes", "sees_context")
+    __slots__ = ("_budget", "context", "held_chars", "program", "scopes", "sees_context")
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class Frame:
         self.scopes = [{}] if scopes is None else scopes
         self.sees_context = sees_context
         self._budget = budget
+        self.held_chars = 0
 
     @property
     def budget(self) -> Budget:
@@ -76,6 +77,8 @@ class Frame:
             if name in scope:
                 scope[name] = value
                 return
+        if isinstance(value, str | list):
+            self.budget.keep(value)
         is_outer = self.sees_context and name in self.context.variables
         self.scopes[0 if is_outer else -1][name] = value
 

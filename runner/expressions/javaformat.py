@@ -66,7 +66,8 @@ def format_text(template: str, values: tuple[Any, ...], frame: Frame) -> str:
         if not 0 <= position < len(values):
             raise specifier.wrong("there is no value for it")
         pieces.append(_formatted(specifier, values[position], frame))
-        frame.budget.allow_text(sum(map(len, pieces)))
+        frame.budget.spend()
+        frame.budget.fits(sum(map(len, pieces)))
     pieces.append(_plain(template[end:]))
     return "".join(pieces)
 

@@ -182,6 +182,7 @@ def _write(
 ) -> str:
     parts = _Parts(budget, keeps_null)
     writer(value, parts, 0)
+    budget.spend(_VISIT * (8 + parts.visited % 100))
     budget.allow_text(sum(map(len, parts)))
     return "".join(parts)
 

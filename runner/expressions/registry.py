@@ -128,10 +128,10 @@ class Table:
     ) -> Callable[[Code], Code]:
         """Register the decorated function.
 
-        `signature` is `name(required*, or_null*?, other=default, any…)`. The function gets the frame
-        first if its first parameter is called `frame`; then, for filters and tests, the value on
-        the left; then the arguments. Its docstring is the documentation. A filter is not called
-        for null unless it takes null.
+        `signature` is `name(required*, or_null*?, other=default, any…)`. The function gets the
+        frame first if its first parameter is called `frame`; then, for filters and tests, the
+        value on the left; then the arguments. Its docstring is the documentation. A filter is not
+        called for null unless it takes null.
         """
         name, parameters = _read_signature(signature)
 

@@ -10,13 +10,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .budget import Budget
-from .compiler import MacroText, Program, Text, compile_template, join
+from .compiler import compile_template
 from .context import Context
 from .errors import ExpressionError, LimitExceeded, UnknownAttribute
 from .frame import Frame
 from .jsontext import InvalidJson, read_first
 from .parser import parse
 from .printing import MAX_DEPTH, float32_text, scalar_text
+from .program import MacroText, Program, Text, join
 from .tokens import Source
 from .values import Entry, Float32, is_list, is_map, is_number
 

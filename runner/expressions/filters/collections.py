@@ -145,7 +145,8 @@ def flatten(frame: Frame, value: Any) -> list[Any]:
     for item in _list(value, "flatten"):
         frame.budget.spend()
         if is_list(item):
-            frame.budget.allow_elements(len(flat) + len(item))
+            frame.budget.fits_elements(len(flat) + len(item))
+            frame.budget.keep(item)
             flat.extend(item)
         else:
             flat.append(item)

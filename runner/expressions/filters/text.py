@@ -102,7 +102,8 @@ def _replace(frame: Frame, text: str, pairs: list[tuple[str, str]], is_pattern: 
     for old, new in pairs:
         if is_pattern:
             limit = budget.limits.pattern_time
-            text = javaregex.replace(text, old, new, limit, budget.allow_text)
+            text = javaregex.replace(text, old, new, limit, budget.fits)
+            budget.keep(text)
         else:
             found = text.count(old)
             budget.allow_text(len(text) + found * (len(new) - len(old)))
@@ -319,7 +320,7 @@ def regex_replace(frame: Frame, value: Any, regex: Any, replacement: Any) -> str
         text_form(regex, budget),
         text_form(replacement, budget),
         budget.limits.pattern_time,
-        budget.allow_text,
+        budget.fits,
     )
 
 

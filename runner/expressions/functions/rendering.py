@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from runner.expressions.compiler import run_block
 from runner.expressions.errors import ExpressionError
 from runner.expressions.frame import Frame
+from runner.expressions.program import run_block
 from runner.expressions.registry import FUNCTIONS
 from runner.expressions.rendering import render_nested
 from runner.expressions.values import describe

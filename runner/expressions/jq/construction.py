@@ -20,9 +20,10 @@ def _array(inner: Ast) -> Run:
         items: list[Any] = []
         for item in values(source, env, value):
             items.append(item)
+            env.budget.keep(item)
             if not len(items) % 64:
                 env.budget.spend(32)
-                env.budget.allow_elements(len(items))
+                env.budget.fits_elements(len(items))
         yield items
 
     return plain(evaluate)
@@ -74,7 +75,7 @@ def _text(name: str | None, parts: tuple[Any, ...]) -> Run:
         for inner in values(piece, env, value):
             env.budget.spend(COST)
             written = done + write(inner, env.budget)
-            env.budget.allow_text(len(written))
+            env.budget.fits(len(written))
             yield from _texts(env, value, following, written)
 
     return plain(evaluate)

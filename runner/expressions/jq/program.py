@@ -33,7 +33,7 @@ def run_program(value: Any, program: Any, budget: Budget, now: Callable[[], date
     try:
         for _, result in run(root, None, value):
             results.append(result)
-            budget.allow_elements(len(results))
+            budget.fits_elements(len(results))
     except Break as error:
         raise ExpressionError("jq: break without its label") from error
     except RecursionError as error:

@@ -15,6 +15,8 @@ from runner.expressions.jq.paths import delete_paths, get_path, set_path
 
 from .registering import of_closures, of_values, require
 
+_MAX_RECURSION = 10_000
+
 
 @of_closures("empty/0")
 def _empty(env: Environment, path: Path, value: Any, arguments: list[Closure]) -> Iterator[Pair]:
@@ -80,6 +82,8 @@ def _recurse_by(
             continue
         yield pair
         pending.append(arguments[0](*pair))
+        if len(pending) > _MAX_RECURSION:
+            raise JqError(f"more than {_MAX_RECURSION} levels of recursion")
 
 
 @of_closures("limit/2")

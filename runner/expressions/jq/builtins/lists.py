@@ -114,7 +114,7 @@ def _flat(value: Any, depth: float, budget: Budget) -> list[Any]:
         budget.spend()
         if isinstance(item, list) and depth > 0:
             flat += _flat(item, depth - 1, budget)
-            budget.allow_elements(len(flat))
+            budget.fits_elements(len(flat))
         else:
             flat.append(item)
     return flat
