@@ -116,17 +116,20 @@ def _digest(text: str) -> bytes:
 
 
 class Tries:
-    """Wrong passwords by address: more than ten within a minute are too many."""
+    """Wrong passwords by address and user: more than ten within a minute are too many.
+
+    Tokens are too long to be guessed, so they are not counted.
+    """
 
     def __init__(self, most: int = 10, seconds: float = 60.0) -> None:
         self._most, self._seconds = most, seconds
         self._failed: dict[str, deque[float]] = {}
         self._lock = Lock()
 
-    def check(self, address: str) -> None:
+    def check(self, who: str) -> None:
         """Raise TooManyTries."""
         with self._lock:
-            failed = self._failed.get(address)
+            failed = self._failed.get(who)
             if failed is None:
                 return
             while failed and failed[0] < time.monotonic() - self._seconds:
@@ -134,14 +137,14 @@ class Tries:
             if len(failed) >= self._most:
                 raise TooManyTries
             if not failed:
-                del self._failed[address]
+                del self._failed[who]
 
-    def note(self, address: str) -> None:
+    def note(self, who: str) -> None:
         """Remember a wrong password."""
         with self._lock:
             if len(self._failed) > 10_000:
                 self._failed.clear()
-            self._failed.setdefault(address, deque(maxlen=self._most)).append(time.monotonic())
+            self._failed.setdefault(who, deque(maxlen=self._most)).append(time.monotonic())
 
 
 TRIES = Tries()
@@ -191,7 +194,6 @@ def _principal(credentials: Credentials) -> Principal:
 
 
 def _from_header(given: str, credentials: Credentials) -> Principal:
-    TRIES.check(request.remote_addr or "")
     scheme, _, rest = given.partition(" ")
     match scheme.lower():
         case "basic":
@@ -200,10 +202,7 @@ def _from_header(given: str, credentials: Credentials) -> Principal:
             found = credentials.token(rest.strip())
         case _:
             found = credentials.token(given.strip())
-    if found is None:
-        TRIES.note(request.remote_addr or "")
-        return _ANONYMOUS
-    return found
+    return found or _ANONYMOUS
 
 
 def _basic(encoded: str, credentials: Credentials) -> Principal | None:
@@ -212,7 +211,17 @@ def _basic(encoded: str, credentials: Credentials) -> Principal | None:
     except (binascii.Error, UnicodeDecodeError):
         return None
     username, _, password = text.partition(":")
-    return credentials.user(username, password)
+    return _user(credentials, username, password)
+
+
+def _user(credentials: Credentials, username: str, password: str) -> Principal | None:
+    """The user if the password is right. Raises TooManyTries after too many wrong ones."""
+    who = f"{request.remote_addr} {username}"
+    TRIES.check(who)
+    found = credentials.user(username, password)
+    if found is None:
+        TRIES.note(who)
+    return found
 
 
 def _from_cookie(credentials: Credentials) -> Principal | None:
@@ -244,11 +253,8 @@ def _has_csrf() -> bool:
 
 def log_in(username: str, password: str) -> Principal:
     """Start a session. Raises Unauthorized, TooManyTries."""
-    address = request.remote_addr or ""
-    TRIES.check(address)
-    found = web().credentials.user(username, password)
+    found = _user(web().credentials, username, password)
     if found is None:
-        TRIES.note(address)
         raise Unauthorized("The user name or the password is wrong.")
     session.clear()
     session.permanent = True

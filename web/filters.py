@@ -9,6 +9,7 @@ asked for (`pushed`); the rest is judged here.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,7 +30,7 @@ _PART = re.compile(r"\[([^\[\]]*)\]")
 _GROUPS = ("and", "or")
 _MAPS = ("labels", "metadata")
 _DATES = ("startDate", "endDate", "created", "updated", "expirationDate")
-_PATTERN_SECONDS = 0.2
+_PATTERN_SECONDS = 0.5
 
 OPERATORS = frozenset(
     {
@@ -335,11 +336,17 @@ def _pattern(text: str) -> Callable[[Any], bool]:
     except regex.error as exc:
         raise FilterInvalid(f"'{text}' is no regular expression: {exc}") from exc
 
+    left = _PATTERN_SECONDS  # for all values together
+
     def matches(value: Any) -> bool:
+        nonlocal left
+        started = time.monotonic()
         try:
-            return compiled.fullmatch(_text(value), timeout=_PATTERN_SECONDS) is not None
+            return compiled.fullmatch(_text(value), timeout=max(left, 0.001)) is not None
         except TimeoutError as exc:
             raise FilterInvalid(f"the regular expression '{text}' takes too long") from exc
+        finally:
+            left -= time.monotonic() - started
 
     return matches
 

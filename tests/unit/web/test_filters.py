@@ -120,7 +120,7 @@ def test_a_regular_expression_cannot_hold_up_the_server():
     started = time.monotonic()
     with suppress(FilterInvalid):
         assert judge(record) is False
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
 
 
 def test_instants_are_read_in_all_their_spellings():
