@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runner import ids
-from runner.engine.creation import CORRELATION_ID, Beginning, begin
 from runner.engine import restart as restarting
+from runner.engine.creation import CORRELATION_ID, Beginning, begin
 from runner.engine.events import ChildRefused, ChildStarted, Event, Restarted
 from runner.engine.restart import replay_whole
 from runner.errors import HeadraceError, NotFound, Refused
@@ -151,9 +151,7 @@ def context_of(runtime: Runtime, execution_id: str) -> Context:
     """Return what expressions of a whole execution see."""
     with runtime.store.read() as tx:
         execution = tx.executions.get(execution_id)
-        flow = runtime.flows.get(
-            tx, execution.namespace, execution.flow_id, execution.revision
-        )
+        flow = runtime.flows.get(tx, execution.namespace, execution.flow_id, execution.revision)
     runs = RunView(execution.id, flow, runtime.store.read)
     variables = ExecutionVariables(flow, execution, runs, shared=runtime.shared_variables)
     world = FlowWorld(runtime, execution.namespace, execution_id=execution.id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from runner.errors import HeadraceError, NotFound
-from runner.executor.folding import Folding, Saved, WorkerIdentity
+from runner.executor.folding import Folding, Listeners, Saved, WorkerIdentity
 from runner.model.evolve import replace
 from runner.model.execution import Execution
 from runner.model.logs import Level, LogLine
@@ -16,7 +16,7 @@ from runner.model.problems import FlowInvalid
 from runner.model.states import State
 from runner.model.wake import Wake
 from runner.runtime import Runtime
-from runner.store.base import AttemptRow, Fold
+from runner.store.base import AttemptRow, Fold, Tx
 
 log = structlog.get_logger(__name__)
 
@@ -117,13 +117,11 @@ def _round(
     for folding in foldings:
         folding.work()
     _write_lines(runtime, foldings)
-    results: list[tuple[Folding, Saved | None]] = []
     with runtime.store.begin() as tx:
-        for folding in sorted(foldings, key=lambda f: f.head.id):  # one order of locks
-            results.append((folding, folding.save(tx)))
+        results = _saved(tx, foldings)
     _write_lines(runtime, foldings)
     conflicted, going_on = [], []
-    for folding, saved in results:
+    for folding, saved in zip(foldings, results, strict=True):
         if saved is None:
             conflicted.append(folding.head.id)
             continue
@@ -132,6 +130,17 @@ def _round(
         if folding.is_cut:
             going_on.append(folding)
     return conflicted, going_on
+
+
+def _saved(tx: Tx, foldings: Sequence[Folding]) -> list[Saved | None]:
+    """Write all folds together; None for one that another fold was faster than."""
+    listeners = Listeners(tx)
+    folds = [folding.fold(tx, listeners) for folding in foldings]
+    written = iter(tx.executions.save_all([fold for fold in folds if fold is not None]))
+    return [
+        Saved() if fold is None else (folding.follow(tx) if next(written) else None)
+        for folding, fold in zip(foldings, folds, strict=True)
+    ]
 
 
 def _write_lines(runtime: Runtime, foldings: Sequence[Folding]) -> None:

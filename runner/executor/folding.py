@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import assert_never
 
 from runner.attempt.inline import run_inline
@@ -38,6 +39,7 @@ from runner.engine.events import (
     Event,
     Kill,
     Recovered,
+    Restarted,
     Started,
     TaskFailed,
     TaskKilled,
@@ -148,6 +150,11 @@ class Folding:
         while self._events and not self._is_full():
             numbered = self._events.popleft()
             self._note_end(numbered.event)
+            if isinstance(numbered.event, Restarted) and self.flow.concurrency is not None:
+                self.head = replace(self.head, folded=numbered.number)
+                self._restarted = numbered.event
+                self.wants_slot = True
+                return  # what waits behind it follows in the next fold
             self._feed(numbered.event)
             self.head = replace(self.head, folded=numbered.number)
             self._drain()
@@ -393,19 +400,19 @@ class Folding:
 
     # ── saving ───────────────────────────────────────────────────────────────────────────────────
 
-    def save(self, tx: Tx) -> Saved | None:
-        """Write what has come out; None if another fold was faster."""
+    def fold(self, tx: Tx, listeners: Listeners) -> Fold | None:
+        """Return what is to be written; None: nothing but that the wake-ups have been heard."""
         if self.wants_slot:
             self._admit(tx)
         elif not self._has_news():
             tx.wakes.remove([wake.id for wake in self._wakes])
-            return Saved()
+            return None
         self._choose_own_attempt()
         cut = self.is_cut
         self.head = replace(self.head, unfinished=cut)
-        announcements = self._wanted_announcements(tx)
-        wakes = [_attempt_wake(row) for row in self._attempts if row is not self.run_here]
-        fold = Fold(
+        self._told = self._wanted_announcements(listeners)
+        self._sent = [_attempt_wake(row) for row in self._attempts if row is not self.run_here]
+        return Fold(
             execution=self.head,
             before=self._before,
             changes=tuple(self._changed.values()),
@@ -415,21 +422,26 @@ class Folding:
             new_attempts=tuple(self._attempts),
             ended_attempts=tuple(self._ended),
             stop_attempts=tuple(self._stops),
-            announcements=announcements,
-            add_wakes=tuple(wakes),
+            announcements=self._told,
+            add_wakes=tuple(self._sent),
             remove_wakes=() if cut else tuple(wake.id for wake in self._wakes),
             kv_writes=tuple(self._kv),
             metrics=tuple(self._metrics),
             holds_slot=True if self._took_slot else None,
         )
-        if not tx.executions.save(fold):
-            return None
+
+    def follow(self, tx: Tx) -> Saved:
+        """Write what concerns other executions, after the fold itself was written."""
+        wakes = list(self._sent)
         for birth in self._born:
             wakes.extend(children.write(tx, birth))
         wakes.extend(self._post(tx))
-        return Saved(tuple(wakes), bool(announcements), bool(self._stops))
+        return Saved(tuple(wakes), bool(self._told), bool(self._stops))
 
+    _told: tuple[tuple[str, bool, int], ...] = ()
+    _sent: list[Wake]
     _took_slot = False
+    _restarted: Restarted | None = None
 
     def taken_lines(self) -> list[LogLine]:
         """Hand over the log lines that were not handed over yet."""
@@ -455,15 +467,19 @@ class Folding:
         self.wants_slot = False
         limit = self.flow.concurrency
         assert limit is not None
+        restarted, self._restarted = self._restarted, None
+        if restarted is not None and tx.executions.holds_slot(self.head.id):
+            self._feed(restarted)
+            return
         if tx.flows.take_slot(self.flow.namespace, self.flow.id, limit.limit):
             self._took_slot = True
-            self._feed(Started())
+            self._feed(restarted or Started())
             return
         admitted = {"QUEUE": State.QUEUED, "CANCEL": State.CANCELLED, "FAIL": State.FAILED}[
             limit.behavior
         ]
         self.lines.append(children.limit_line(self.runtime, self.head, admitted, limit.limit))
-        self._feed(Started(admitted))
+        self._feed(Started(admitted, restarted.task_run_ids if restarted else ()))
         for command in list(self._todo):
             if isinstance(command, Announce):
                 self._announce(command)
@@ -483,7 +499,7 @@ class Folding:
                 self._put(_running(self.runs.get(row.task_run_id), self.worker.id, now))
                 return
 
-    def _wanted_announcements(self, tx: Tx) -> tuple[tuple[str, bool, int], ...]:
+    def _wanted_announcements(self, listeners: Listeners) -> tuple[tuple[str, bool, int], ...]:
         """Leave out announcements that nobody waits for: most executions have no listener."""
         if not self._announced:
             return ()
@@ -492,7 +508,7 @@ class Folding:
             trigger is not None
             and ("taskRunId" in trigger.variables or trigger.type.endswith(".Schedule"))
         )
-        listened_to = self.head.kind == "NORMAL" and tx.triggers.has_type(_FLOW_TRIGGER)
+        listened_to = self.head.kind == "NORMAL" and listeners.exist
         return tuple(
             a for a in self._announced if (a[1] and waited_for) or (not a[1] and listened_to)
         )
@@ -510,6 +526,17 @@ class Folding:
             if row is None or row.state == "SUBMITTED":
                 posted.append(tx.events.add(self.head.id, TaskKilled(task_run_id, attempt)))
         return [wake for wake in posted if wake is not None]
+
+
+class Listeners:
+    """Whether any flow waits for others; asked at most once in a transaction."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    @cached_property
+    def exist(self) -> bool:
+        return self._tx.triggers.has_type(_FLOW_TRIGGER)
 
 
 @dataclass(frozen=True, slots=True)
