@@ -16,6 +16,8 @@ from runner.services.bundle import Services, open_services
 from runner.services.creation import Creator, GroupCreator
 from web import auth, errors, hooks, security
 from web.api import (
+    execution_actions,
+    execution_files,
     executions,
     executions_bulk,
     flows,
@@ -40,6 +42,8 @@ BLUEPRINTS = (
     flows.bp,
     executions_bulk.bp,
     executions.bp,
+    execution_actions.bp,
+    execution_files.bp,
     logs.bp,
     metrics.bp,
     metrics.outputs,

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
-from urllib.parse import quote
 
-from flask import Blueprint, Response, redirect, request
-from werkzeug.wrappers import Response as AnyResponse
+from flask import Blueprint, Response, request
 
-from runner.errors import ArgumentInvalid, HeadraceError, NotFound
+from runner.errors import ArgumentInvalid
 from runner.model.execution import Execution, Labels
-from runner.model.states import State
 from runner.services import graphs, shapes
-from runner.services.executions import LATEST, Order, Shown
+from runner.services.executions import Order, Shown
 from runner.services.inputs import Given, Upload
-from runner.services.stored import Elsewhere
 from runner.store.base import ExecutionFilter
 from web import searching
 from web.api.bulk import flag, number
@@ -25,13 +21,10 @@ from web.context import now, principal, public_url, services, web
 from web.filters import moment
 from web.refusals import BadRequest, NotBuilt
 from web.respond import (
-    attachment,
     empty,
     json_response,
     read_json,
     read_list,
-    read_object,
-    read_text,
 )
 from web.stream import Frame
 
@@ -65,8 +58,8 @@ def create(namespace: str, flow_id: str) -> Response:
     execution = services().executions.create(order, by=principal()).execution
     if flag("wait"):
         web().streams.wait_for_end(execution.id, is_gone=watch_client())
-        return json_response(_shape(services().executions.get(execution.id), with_url=True))
-    return json_response(_shape(Shown(execution), with_url=True))
+        return json_response(shape_of(services().executions.get(execution.id), with_url=True))
+    return json_response(shape_of(Shown(execution), with_url=True))
 
 
 @bp.post("/<namespace>/<flow_id>/validate")
@@ -87,7 +80,7 @@ def validate(namespace: str, flow_id: str) -> Response:
 @needs(READ)
 def get(execution_id: str) -> Response:
     """Return an execution with its task runs."""
-    return json_response(_shape(services().executions.get(execution_id)))
+    return json_response(shape_of(services().executions.get(execution_id)))
 
 
 @bp.get("/search")
@@ -187,225 +180,6 @@ def latest() -> Response:
     return json_response([shapes.latest_execution(each) for each in found])
 
 
-# ── files and expressions ────────────────────────────────────────────────────────────────────────
-
-
-@bp.get("/<execution_id>/file")
-@needs(READ)
-def file(execution_id: str) -> AnyResponse:
-    """Return a file that belongs to the execution."""
-    uri = _file_uri()
-    try:
-        size = services().stored.stat(execution_id, uri).size
-        stream = services().stored.open(execution_id, uri)
-    except Elsewhere as exc:
-        target = f"/api/v1/main/executions/{exc.execution_id}/file?path={quote(uri)}"
-        return redirect(target, 302)
-    return attachment(stream, uri.rpartition("/")[2], size)
-
-
-@bp.get("/<execution_id>/file/metas")
-@needs(READ)
-def file_metas(execution_id: str) -> Response:
-    """Return the size of a file."""
-    return json_response({"size": services().stored.stat(execution_id, _file_uri()).size})
-
-
-@bp.get("/<execution_id>/file/preview")
-@needs(READ)
-def file_preview(execution_id: str) -> Response:
-    """Return the beginning of a file."""
-    preview = services().stored.preview(
-        execution_id,
-        _file_uri(),
-        max_rows=number("maxRows") or 100,
-        encoding=request.args.get("encoding") or "utf-8",
-    )
-    return json_response(
-        {
-            "extension": preview.extension,
-            "type": preview.type,
-            "content": preview.content,
-            "maxLine": preview.max_line,
-            "truncated": preview.truncated,
-        }
-    )
-
-
-@bp.post("/<execution_id>/eval")
-@bp.post("/<execution_id>/actions/eval")
-@bp.post("/<execution_id>/eval/<task_run_id>")
-@bp.post("/<execution_id>/actions/eval/<task_run_id>")
-@needs(WRITE, body="text/plain")
-def evaluate(execution_id: str, task_run_id: str | None = None) -> Response:
-    """Render an expression as the execution sees it; secrets are masked."""
-    services().executions.head(execution_id)
-    try:
-        result = services().expressions.evaluate(execution_id, read_text(), task_run_id)
-    except NotFound:
-        raise
-    except HeadraceError as exc:
-        return json_response({"error": exc.message, "stackTrace": ""})
-    return json_response({"result": result})
-
-
-# ── actions ──────────────────────────────────────────────────────────────────────────────────────
-
-Action = Callable[[str], Execution]
-
-
-def _answer(execution_id: str, act: Action, status: int) -> Response:
-    """Do it, and answer as the path's generation of clients expects."""
-    done = act(execution_id)
-    if "/actions/" in request.path:
-        status = 200
-    if status == 204:
-        return empty()
-    return json_response(_shape(services().executions.get(done.id)), status)
-
-
-@bp.delete("/<execution_id>/kill")
-@bp.delete("/<execution_id>/actions/kill")
-@needs(WRITE)
-def kill(execution_id: str) -> Response:
-    """Kill an execution, and those that it started."""
-    cascade = flag("isOnKillCascade", default=True)
-    return _answer(
-        execution_id,
-        lambda id: services().executions.kill(id, by=principal(), cascade=cascade),
-        202,
-    )
-
-
-@bp.post("/<execution_id>/pause")
-@bp.post("/<execution_id>/actions/pause")
-@needs(WRITE)
-def pause(execution_id: str) -> Response:
-    """Let nothing new of a running execution start."""
-    return _answer(execution_id, lambda id: services().executions.pause(id, by=principal()), 204)
-
-
-@bp.post("/<execution_id>/resume")
-@bp.post("/<execution_id>/actions/resume")
-@needs(WRITE, body=FORM)
-def resume(execution_id: str) -> Response:
-    """Let a paused execution go on."""
-    inputs = given_inputs()
-    return _answer(
-        execution_id,
-        lambda id: services().executions.resume(id, by=principal(), inputs=inputs),
-        204,
-    )
-
-
-@bp.post("/<execution_id>/restart")
-@bp.post("/<execution_id>/actions/restart")
-@needs(WRITE)
-def restart(execution_id: str) -> Response:
-    """Run again what failed."""
-    revision = number("revision")
-    return _answer(
-        execution_id,
-        lambda id: services().executions.restart(id, by=principal(), revision=revision),
-        200,
-    )
-
-
-@bp.post("/<execution_id>/replay")
-@bp.post("/<execution_id>/actions/replay")
-@needs(CREATE)
-def replay(execution_id: str) -> Response:
-    """Start a new execution from an old one, from a task run on or from the beginning."""
-    return _answer(execution_id, lambda id: _replay(id, None), 200)
-
-
-@bp.post("/<execution_id>/replay-with-inputs")
-@bp.post("/<execution_id>/actions/replay-with-inputs")
-@needs(CREATE, body=FORM)
-def replay_with_inputs(execution_id: str) -> Response:
-    """Start a new execution from an old one, with other inputs."""
-    inputs = given_inputs()
-    return _answer(execution_id, lambda id: _replay(id, inputs or None), 200)
-
-
-def _replay(execution_id: str, inputs: Mapping[str, Given] | None) -> Execution:
-    if request.args.get("breakpoints"):
-        raise NotBuilt("breakpoints are not available yet")
-    return services().executions.replay(
-        execution_id,
-        by=principal(),
-        from_task_run=request.args.get("taskRunId") or None,
-        revision=_revision(),
-        inputs=inputs,
-        key=request.headers.get("Idempotency-Key"),
-    )
-
-
-@bp.post("/<execution_id>/state")
-@bp.post("/<execution_id>/actions/state")
-@needs(WRITE, body="application/json")
-def task_run_state(execution_id: str) -> Response:
-    """Put a task run into another state, and go on behind it."""
-    body = read_object()
-    if "taskRunId" not in body or "state" not in body:
-        raise BadRequest("taskRunId and state are needed")
-    task_run_id, state = str(body["taskRunId"]), _state(str(body["state"]))
-    return _answer(
-        execution_id,
-        lambda id: services().executions.change_task_run_state(
-            id, task_run_id, state, by=principal()
-        ),
-        200,
-    )
-
-
-@bp.post("/<execution_id>/change-status")
-@bp.post("/<execution_id>/actions/change-status")
-@needs(WRITE)
-def change_status(execution_id: str) -> Response:
-    """Put an ended execution into another terminal state."""
-    state = _state(request.args.get("status", ""))
-    return _answer(
-        execution_id,
-        lambda id: services().executions.change_status(id, state, by=principal()),
-        200,
-    )
-
-
-@bp.post("/<execution_id>/labels")
-@bp.post("/<execution_id>/actions/labels")
-@needs(WRITE, body="application/json")
-def labels(execution_id: str) -> Response:
-    """Replace the labels of an ended execution."""
-    given = labels_in(read_list())
-    return _answer(
-        execution_id,
-        lambda id: services().executions.set_labels(id, given, by=principal()),
-        200,
-    )
-
-
-@bp.post("/<execution_id>/unqueue")
-@bp.post("/<execution_id>/actions/unqueue")
-@bp.post("/<execution_id>/force-run")
-@bp.post("/<execution_id>/actions/force-run")
-@bp.post("/<execution_id>/resume-from-breakpoint")
-@bp.post("/<execution_id>/actions/resume-from-breakpoint")
-@needs(WRITE)
-def later(execution_id: str) -> Response:
-    """Say that the action is not built yet."""
-    raise NotBuilt(f"{request.path.rpartition('/')[2]} is not available yet")
-
-
-@bp.post("/<execution_id>/resume/validate")
-@bp.post("/<execution_id>/actions/resume/validate")
-@needs(READ, body=FORM)
-def validate_resume(execution_id: str) -> Response:
-    """Say of each input of a Pause whether its value fits, without resuming."""
-    flow, examined = services().executions.examine_resume(execution_id, given_inputs())
-    return json_response(shapes.inputs_validation(flow, examined))
-
-
 @bp.delete("/<execution_id>")
 @needs(WRITE)
 def delete(execution_id: str) -> Response:
@@ -472,7 +246,8 @@ def event_stream(frames: Iterator[Frame]) -> Response:
     return response
 
 
-def _shape(shown: Shown, *, with_url: bool = False) -> dict[str, Any]:
+def shape_of(shown: Shown, *, with_url: bool = False) -> dict[str, Any]:
+    """Return an execution as clients read it; *with_url* in answers to a creation."""
     execution = shown.execution
     url = public_url(shapes.execution_path(execution)) if with_url else None
     return shapes.execution(execution, shown.runs, now=now(), url=url)
@@ -480,7 +255,7 @@ def _shape(shown: Shown, *, with_url: bool = False) -> dict[str, Any]:
 
 def _with_runs(executions: Any) -> list[dict[str, Any]]:
     runs = services().executions.runs_of([each.id for each in executions])
-    return [_shape(Shown(each, runs.get(each.id, ()))) for each in executions]
+    return [shape_of(Shown(each, runs.get(each.id, ()))) for each in executions]
 
 
 def _query_labels() -> Labels:
@@ -503,23 +278,3 @@ def _kind() -> str:
 def _date(name: str) -> Any:
     text = request.args.get(name)
     return moment(text) if text else None
-
-
-def _state(text: str) -> State:
-    try:
-        return State(text.upper())
-    except ValueError as exc:
-        raise ArgumentInvalid(f"there is no state '{text}'") from exc
-
-
-def _revision() -> int | str | None:
-    if request.args.get("revision") == LATEST or flag("latestRevision"):
-        return LATEST
-    return number("revision")
-
-
-def _file_uri() -> str:
-    uri = request.args.get("path")
-    if not uri:
-        raise BadRequest("Required QueryValue [path] not specified")
-    return uri
