@@ -23,7 +23,7 @@ from pydantic.alias_generators import to_camel
 from runner.errors import HeadraceError
 from runner.model.facts import Facts
 from runner.model.flow import TaskKind
-from runner.model.logs import Level
+from runner.model.logs import Level, LogLine
 from runner.model.states import State
 
 
@@ -193,6 +193,15 @@ class TaskFiles(Protocol):
     def is_uri(self, text: str) -> bool:
         """Say whether *text* as a whole is a URI of a supported scheme."""
 
+    def size(self, uri: str) -> int:
+        """Return the bytes of a file. Raises NotFound, Forbidden."""
+
+    def delete(self, uri: str) -> bool:
+        """Remove a file of the flow's namespace; False: there was none. Raises Forbidden."""
+
+    def own(self) -> Sequence[str]:
+        """Return the URIs of all files of this execution: its inputs, and what its tasks stored."""
+
 
 @dataclass(frozen=True, slots=True)
 class NamespaceFile:
@@ -207,6 +216,11 @@ class NamespaceFiles(Protocol):
 
     def list(self, namespace: str) -> Sequence[NamespaceFile]: ...
     def open(self, namespace: str, path: str) -> BinaryIO: ...
+    def put(self, namespace: str, path: str, source: BinaryIO) -> None:
+        """Create or replace a file. Raises Refused: Git owns it. ArgumentInvalid: the path."""
+
+    def delete(self, namespace: str, path: str) -> bool:
+        """Remove a file; False: there was none. Raises Refused: Git owns it."""
 
 
 class TaskKv(Protocol):
@@ -231,6 +245,38 @@ class TaskKv(Protocol):
         """Store a new version. Raises Refused if it exists and *overwrite* is false."""
 
     def delete(self, namespace: str, key: str) -> bool: ...
+    def replace(self, namespace: str, key: str, value: Any) -> None:
+        """Store a new version; its description and the end of its life stay. Raises NotFound."""
+
+    def keys(self, namespace: str, *, prefix: str = "", expired: bool = False) -> Sequence[str]:
+        """Return the keys that live, or those that have expired."""
+
+    def namespaces(self) -> Sequence[str]:
+        """Return the namespaces that have keys."""
+
+
+class TaskServer(Protocol):
+    """What maintenance tasks may see and change beyond their own execution."""
+
+    def logs(self, execution_id: str, *, min_level: Level = Level.TRACE) -> Iterator[LogLine]:
+        """Yield the lines of an execution, by time."""
+
+    def purge_logs(
+        self,
+        *,
+        since: datetime | None,
+        until: datetime,
+        namespace: str | None = None,
+        flow_id: str | None = None,
+        execution_id: str | None = None,
+        levels: Sequence[Level] = (),
+    ) -> int:
+        """Remove the lines that fit; returns how many there were. No levels: those of all."""
+
+    def toggle_trigger(
+        self, namespace: str, flow_id: str, trigger_id: str, *, enabled: bool
+    ) -> None:
+        """Switch a trigger on or off. Raises NotFound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +312,8 @@ class RunContext(Protocol):
     @property
     def kv(self) -> TaskKv: ...
     @property
+    def server(self) -> TaskServer: ...
+    @property
     def deadline(self) -> datetime | None:
         """When the task's timeout is over."""
 
@@ -284,6 +332,11 @@ class RunContext(Protocol):
 
         Raises:
             ExpressionError: with the expression, its line and column.
+        """
+
+    def build(self, raw: Mapping[str, Any]) -> Task:
+        """Return the task of a map with a ``type``, its properties rendered; common ones are
+        dropped. Raises TaskError.
         """
 
     def metric(

@@ -30,8 +30,9 @@ from runner.clock import SystemClock
 from runner.errors import NotFound, Refused
 from runner.expressions import Context, EmptyWorld, ExpressionError, render_value, secret_entry
 from runner.expressions import Settings as ExpressionSettings
-from runner.model.logs import Level
-from runner.plugin import Identity, NamespaceFile, TaskStopped
+from runner.model.logs import Level, LogLine
+from runner.plugin import Identity, NamespaceFile, Task, TaskStopped
+from runner.registry import load
 from runner.taskrunners.base import CannotRun, Command, Ended, LineSink
 
 Renderer = Callable[[str, Mapping[str, Any], bool], Any]
@@ -109,12 +110,22 @@ class FakeFiles:
     def is_uri(self, text: str) -> bool:
         return text.startswith(_SCHEMES) and not any(char.isspace() for char in text)
 
+    def size(self, uri: str) -> int:
+        with self.open(uri) as file:
+            return len(file.read())
+
+    def delete(self, uri: str) -> bool:
+        return self.stored.pop(uri, None) is not None
+
+    def own(self) -> Sequence[str]:
+        return sorted(self.stored)
+
 
 class FakeNamespaceFiles:
     """Namespace files as namespace → path → content."""
 
     def __init__(self, stored: Mapping[str, Mapping[str, bytes]] | None = None) -> None:
-        self.stored = stored or {}
+        self.stored = {name: dict(files) for name, files in (stored or {}).items()}
 
     def list(self, namespace: str) -> Sequence[NamespaceFile]:
         files = self.stored.get(namespace, {})
@@ -125,6 +136,12 @@ class FakeNamespaceFiles:
             return io.BytesIO(self.stored[namespace][path])
         except KeyError:
             raise NotFound(f"there is no file {path} in {namespace}") from None
+
+    def put(self, namespace: str, path: str, source: BinaryIO) -> None:
+        self.stored.setdefault(namespace, {})[path] = source.read()
+
+    def delete(self, namespace: str, path: str) -> bool:
+        return self.stored.get(namespace, {}).pop(path, None) is not None
 
 
 class FakeKv:
@@ -156,6 +173,61 @@ class FakeKv:
 
     def delete(self, namespace: str, key: str) -> bool:
         return self.stored.pop((namespace, key), None) is not None
+
+    def replace(self, namespace: str, key: str, value: Any) -> None:
+        self.get(namespace, key)
+        self.stored[namespace, key] = value
+
+    def keys(self, namespace: str, *, prefix: str = "", expired: bool = False) -> Sequence[str]:
+        keys = sorted(key for place, key in self.stored if place == namespace)
+        return [] if expired else [key for key in keys if key.startswith(prefix)]
+
+    def namespaces(self) -> Sequence[str]:
+        return sorted({place for place, _ in self.stored})
+
+
+class FakeServer:
+    """Log lines in a list, and triggers (namespace, flow, trigger) → enabled."""
+
+    def __init__(self) -> None:
+        self.lines: list[LogLine] = []
+        self.triggers: dict[tuple[str, str, str], bool] = {}
+
+    def logs(self, execution_id: str, *, min_level: Level = Level.TRACE) -> Iterator[LogLine]:
+        for line in self.lines:
+            if line.execution_id == execution_id and line.level.rank >= min_level.rank:
+                yield line
+
+    def purge_logs(
+        self,
+        *,
+        since: datetime | None,
+        until: datetime,
+        namespace: str | None = None,
+        flow_id: str | None = None,
+        execution_id: str | None = None,
+        levels: Sequence[Level] = (),
+    ) -> int:
+        kept = [
+            line
+            for line in self.lines
+            if line.at >= until
+            or (since is not None and line.at < since)
+            or namespace not in (None, line.namespace)
+            or flow_id not in (None, line.flow_id)
+            or execution_id not in (None, line.execution_id)
+            or (levels and line.level not in levels)
+        ]
+        gone = len(self.lines) - len(kept)
+        self.lines = kept
+        return gone
+
+    def toggle_trigger(
+        self, namespace: str, flow_id: str, trigger_id: str, *, enabled: bool
+    ) -> None:
+        if (namespace, flow_id, trigger_id) not in self.triggers:
+            raise NotFound(f"there is no trigger {trigger_id}")
+        self.triggers[namespace, flow_id, trigger_id] = enabled
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +314,7 @@ class FakeRunContext:
         self.files = FakeFiles(files)
         self.namespace_files = FakeNamespaceFiles(namespace_files)
         self.kv = FakeKv()
+        self.server = FakeServer()
         self.metrics: list[Metric] = []
         self.markers: list[str] = []
         self._folder = folder / "working-dir"
@@ -273,6 +346,12 @@ class FakeRunContext:
         if isinstance(value, dict):
             return {key: self.render(item, typed=typed, extra=extra) for key, item in value.items()}
         return value
+
+    def build(self, raw: Mapping[str, Any]) -> Task:
+        own = {name: value for name, value in raw.items() if name not in ("id", "description")}
+        built = load().build_plugin(own, lambda value, typed: self.render(value, typed=typed))
+        assert isinstance(built, Task)
+        return built
 
     def metric(
         self, name: str, kind: str, value: float, tags: Mapping[str, str] | None = None

@@ -19,9 +19,11 @@ from runner.attempt.files import NamespaceFiles, TaskFiles
 from runner.attempt.inline import with_extra
 from runner.attempt.kv import TaskKv, stored
 from runner.attempt.logs import StoredLog
+from runner.attempt.server import TaskServer
 from runner.attempt.subject import Subject
 from runner.expressions import Context, render_value
-from runner.plugin import TaskStopped
+from runner.model.parse_tasks import COMMON
+from runner.plugin import Task, TaskError, TaskStopped
 from runner.runtime import Runtime
 from runner.store.base import AttemptRow, Metric
 
@@ -59,6 +61,7 @@ class AttemptContext:
         )
         self.files = TaskFiles(runtime, subject)
         self.namespace_files = NamespaceFiles(runtime, subject)
+        self.server = TaskServer(runtime)
         self.kv: TaskKv = stored(runtime.store, subject.execution.namespace, runtime.clock)
 
     def close(self) -> None:
@@ -87,6 +90,14 @@ class AttemptContext:
         self, value: JsonValue, *, typed: bool = False, extra: Mapping[str, Any] | None = None
     ) -> Any:
         return render_value(value, with_extra(self._context, extra), typed=typed)
+
+    def build(self, raw: Mapping[str, Any]) -> Task:
+        """Return the task of a map with a ``type``. Raises TaskError, ExpressionError."""
+        own = {name: value for name, value in raw.items() if name == "type" or name not in COMMON}
+        built = self._runtime.registry.build_plugin(own, self.render_as)
+        if not isinstance(built, Task):
+            raise TaskError(f"{raw.get('type')} is no task")
+        return built
 
     def metric(
         self, name: str, kind: str, value: float, tags: Mapping[str, str] | None = None

@@ -115,9 +115,7 @@ class Directory:
         subject = Subject(world.execution, run, task, number)
         before = run
         run = self._report(run, State.RUNNING)
-        span = outcome.Span(
-            run.id, number, world.runtime.clock.now(), world.claimed.worker_id
-        )
+        span = outcome.Span(run.id, number, world.runtime.clock.now(), world.claimed.worker_id)
         ctx = self._context(replace(subject, run=before))
         control = AttemptControl()
         try:

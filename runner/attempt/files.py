@@ -6,18 +6,19 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from runner import ids
 from runner.attempt.subject import Subject
-from runner.errors import ArgumentInvalid
+from runner.errors import ArgumentInvalid, Forbidden, Refused
+from runner.model.names import NAMESPACE
 from runner.plugin import NamespaceFile
 from runner.runtime import Runtime
 from runner.runtime.files import NAMESPACE_SCHEME, open_namespace_file, open_uri
-from runner.storage.base import SCHEME, task_path
-from runner.store.base import Tx
+from runner.storage.base import SCHEME, execution_path, namespace_file_path, task_path
+from runner.store.base import NamespaceFileRow, Tx
 
 _URI = re.compile(r"(kestra:///|nsfile://|file:///)\S+")
 _PREFIX_CHARS = 10
@@ -64,6 +65,28 @@ class TaskFiles:
         """Say whether *text* as a whole is a URI of a file."""
         return _URI.fullmatch(text) is not None
 
+    def size(self, uri: str) -> int:
+        """Return the bytes of a file. Raises NotFound, Forbidden."""
+        if uri.startswith(SCHEME):
+            with self.open(uri):
+                return self._runtime.storage.stat(uri.removeprefix(SCHEME)).size
+        with self.open(uri) as file:
+            return file.seek(0, SEEK_END)
+
+    def delete(self, uri: str) -> bool:
+        """Remove a file of the flow's namespace. Raises Forbidden."""
+        path = uri.removeprefix(SCHEME)
+        folder = f"/{self._execution.namespace.replace('.', '/')}/"
+        if not uri.startswith(SCHEME) or not path.startswith(folder):
+            raise Forbidden(f"'{uri}' is not a URI of a stored file of this namespace")
+        return self._runtime.storage.delete(path)
+
+    def own(self) -> Sequence[str]:
+        """Return the URIs of all files of this execution."""
+        execution = self._execution
+        folder = execution_path(execution.namespace, execution.flow_id, execution.id)
+        return [SCHEME + stored.path for stored in self._runtime.storage.list(folder)]
+
 
 class NamespaceFiles:
     """Namespace files of the pinned commit; those of other sources at their head; the API's own."""
@@ -84,6 +107,46 @@ class NamespaceFiles:
         return open_namespace_file(
             self._runtime, namespace, path, execution.source, execution.commit
         )
+
+    def put(self, namespace: str, path: str, source: BinaryIO) -> None:
+        """Create or replace a file. Raises Refused, ArgumentInvalid."""
+        path = "/".join(_checked(path.strip("/")))
+        if fault := NAMESPACE.fault(namespace):
+            raise ArgumentInvalid(f"the namespace '{namespace}' is not valid: {fault}")
+        self._check_place(namespace, path)
+        stored = self._runtime.storage.put(namespace_file_path(namespace, path), source)
+        now = self._runtime.clock.now()
+        uri = SCHEME + stored.path
+        with self._runtime.store.begin() as tx:
+            tx.namespace_files.save(
+                NamespaceFileRow(namespace, path, uri, stored.size, created_at=now, updated_at=now)
+            )
+
+    def delete(self, namespace: str, path: str) -> bool:
+        """Remove a file; False: there was none. Raises Refused."""
+        with self._runtime.store.begin() as tx:
+            if path in self._of_git(tx, namespace):
+                raise Refused(f"the file '{path}' belongs to a Git source: change it there")
+            row = tx.namespace_files.find(namespace, path)
+            if row is None:
+                return False
+            tx.namespace_files.remove(namespace, path)
+        self._runtime.storage.delete(row.uri.removeprefix(SCHEME))
+        return True
+
+    def _check_place(self, namespace: str, path: str) -> None:
+        with self._runtime.store.read() as tx:
+            known = self._found(tx, namespace)
+            is_of_git = path in self._of_git(tx, namespace)
+        if is_of_git:
+            raise Refused(f"the file '{path}' belongs to a Git source: change it there")
+        for each in known:
+            if each.startswith(f"{path}/") or path.startswith(f"{each}/"):
+                raise ArgumentInvalid(f"'{each}' stands in the way of '{path}'")
+
+    def _of_git(self, tx: Tx, namespace: str) -> set[str]:
+        trees = self._trees(tx)
+        return {file.path for tree in trees for file in tx.trees.files(tree, namespace)}
 
     def _found(self, tx: Tx, namespace: str) -> dict[str, int]:
         """Return path to size, in the order of `open`: the last to write a path wins."""

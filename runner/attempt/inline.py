@@ -172,6 +172,13 @@ class InlineContext:
     def setting(self, name: str) -> Any:
         _refuse("settings")
 
+    def build(self, raw: Mapping[str, Any]) -> Any:
+        _refuse("another task")
+
+    @property
+    def server(self) -> Any:
+        _refuse("what is beyond its execution")
+
     @property
     def files(self) -> Any:
         _refuse("files")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
@@ -12,7 +13,8 @@ from typing import Any, Protocol
 from runner import durations
 from runner.clock import Clock, iso
 from runner.errors import ArgumentInvalid, Expired, NotFound, Refused
-from runner.store.base import KvRow, Store
+from runner.plugin import TaskError
+from runner.store.base import KvRow, Page, Store
 
 _KEY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]*")
 
@@ -23,6 +25,8 @@ class Rows(Protocol):
     def find(self, namespace: str, key: str) -> KvRow | None: ...
     def set(self, row: KvRow) -> None: ...
     def delete(self, namespace: str, key: str) -> bool: ...
+    def namespaces(self) -> Sequence[str]: ...
+    def list(self, namespace: str, *, prefix: str = "", cursor: str | None = None) -> Page: ...
 
 
 class Stored(Protocol):
@@ -54,6 +58,12 @@ class KvBuffer:
         self._changed[namespace, key] = None
         self.writes.append((namespace, key))
         return existed
+
+    def namespaces(self) -> Sequence[str]:
+        raise TaskError("a task that runs inside the fold cannot list keys")
+
+    def list(self, namespace: str, *, prefix: str = "", cursor: str | None = None) -> Page:
+        raise TaskError("a task that runs inside the fold cannot list keys")
 
 
 class TaskKv:
@@ -114,6 +124,34 @@ class TaskKv:
     def delete(self, namespace: str, key: str) -> bool:
         with self._open(True) as rows:
             return rows.delete(namespace, key)
+
+    def replace(self, namespace: str, key: str, value: Any) -> None:
+        """Store a new version that lives as long as the one before. Raises NotFound, Expired."""
+        kind, plain = kind_of(value)
+        now = self._clock.now()
+        with self._open(True) as rows:
+            before = rows.find(namespace, key)
+            if before is None:
+                raise NotFound(f"No value found for key '{key}' in namespace '{namespace}'")
+            self._living(before)
+            rows.set(replace(before, kind=kind, value=plain, updated_at=now))
+
+    def keys(self, namespace: str, *, prefix: str = "", expired: bool = False) -> Sequence[str]:
+        """Return the keys that live, or those that have expired."""
+        now = self._clock.now()
+        found: list[str] = []
+        with self._open(False) as rows:
+            page = rows.list(namespace, prefix=prefix)
+            while True:
+                found += [row.key for row in page.items if _is_over(row, now) == expired]
+                if page.cursor is None:
+                    return found
+                page = rows.list(namespace, prefix=prefix, cursor=page.cursor)
+
+    def namespaces(self) -> Sequence[str]:
+        """Return the namespaces that have keys."""
+        with self._open(False) as rows:
+            return rows.namespaces()
 
     def _living(self, row: KvRow) -> KvRow:
         if _is_over(row, self._clock.now()):

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+import json
+from collections.abc import Iterable, Iterator
+from email.message import Message
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
-from runner.plugin import RunContext
-from runner.plugins._http import HttpRequest, headers_of, read_text
+from runner.model.logs import Level
+from runner.plugin import RunContext, TaskError
+from runner.plugins import _items
+from runner.plugins._http import HttpRequest, headers_of, read_text, text
+
+if TYPE_CHECKING:
+    import httpx2
 
 _MAX_BODY_BYTES = 19 * 2**20
 
@@ -47,3 +56,154 @@ class Request(HttpRequest):
                 headers=headers_of(response),
                 body=body,
             )
+
+
+class Download(HttpRequest):
+    """Send one HTTP request and keep the answer as a file.
+
+    Example:
+        - id: orders
+          type: io.kestra.plugin.core.http.Download
+          uri: https://example.org/orders.csv
+    """
+
+    aliases = ("io.kestra.plugin.fs.http.Download",)
+
+    type: Literal["io.kestra.plugin.core.http.Download"] = "io.kestra.plugin.core.http.Download"
+    fail_on_empty_response: bool = Field(default=True, description="fail if nothing comes")
+    save_as: str | None = Field(
+        default=None, description="name of the file; default: the server's, or of the URL's kind"
+    )
+
+    class Outputs(HttpRequest.Outputs):
+        uri: str = Field(description="the stored file")
+        code: int = Field(description="the answer's status")
+        length: int = Field(description="bytes")
+        headers: dict[str, list[str]] = Field(
+            description="name to values, as received and in lower case"
+        )
+
+    def run(self, ctx: RunContext) -> Outputs:
+        with self.answered(ctx) as response, _items.spool() as target:
+            length = sum(target.write(chunk) for chunk in response.iter_bytes())
+            self._check_length(ctx, response, length)
+            ctx.metric("response.length", "counter", length)
+            return self.Outputs(
+                uri=_items.stored(ctx, target, self._name(response)),
+                code=response.status_code,
+                length=length,
+                headers=headers_of(response),
+            )
+
+    def _check_length(self, ctx: RunContext, response: httpx2.Response, length: int) -> None:
+        told = response.headers.get("content-length")
+        if told and "content-encoding" not in response.headers and int(told) != length:
+            raise TaskError(f"Invalid size, got {length}, expected {told}")
+        if length:
+            return
+        if self.fail_on_empty_response and not (self.allow_failed or self.options.allow_failed):
+            raise TaskError("No response from server")
+        ctx.log.write(Level.WARN, "No response from server")
+
+    def _name(self, response: httpx2.Response) -> str:
+        name = self.save_as or _told_name(response.headers.get("content-disposition", ""))
+        if not name:
+            name = "download" + PurePosixPath(response.request.url.path).suffix
+        return "/".join(part for part in _cleaned(name).split("/") if part.strip("."))
+
+
+class SseRequest(HttpRequest):
+    """Send one HTTP request and keep the events of the stream that answers it.
+
+    Example:
+        - id: answer
+          type: io.kestra.plugin.core.http.SseRequest
+          uri: https://example.org/chat
+          method: POST
+          body: '{"question": "Why?"}'
+          concatJqExpression: .choices[0].delta.content
+    """
+
+    type: Literal["io.kestra.plugin.core.http.SseRequest"] = "io.kestra.plugin.core.http.SseRequest"
+    concat_jq_expression: str | None = Field(
+        default=None, description="jq expression for each event; the texts are joined"
+    )
+    failed_on_missing_jq: bool = Field(
+        default=True, description="fail where the expression gives nothing"
+    )
+
+    class Outputs(HttpRequest.Outputs):
+        uri: str = Field(description="file with one event in each line")
+        size: int = Field(description="number of events")
+        events: list[dict[str, JsonValue]] | None = Field(
+            default=None, description="the events, without concatJqExpression"
+        )
+        result: str | None = Field(default=None, description="the joined texts")
+
+    def run(self, ctx: RunContext) -> Outputs:
+        with self.answered(ctx) as response:
+            events = list(events_of(response.iter_lines()))
+        ctx.metric("size", "counter", len(events))
+        result = self._joined(ctx, events)
+        lines = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events)
+        return self.Outputs(
+            uri=ctx.files.put(lines.encode(), "events.ion"),
+            size=len(events),
+            events=None if result else events,
+            result=result,
+        )
+
+    def _joined(self, ctx: RunContext, events: list[dict[str, JsonValue]]) -> str | None:
+        if self.concat_jq_expression is None:
+            return None
+        extra = {"jq_expression": self.concat_jq_expression}
+        texts = []
+        for event in events:
+            found = ctx.render(
+                "{{ event | jq(jq_expression) }}", typed=True, extra={**extra, "event": event}
+            )
+            first = next((each for each in found or () if each is not None), None)
+            if first is None and self.failed_on_missing_jq:
+                raise TaskError(f"{self.concat_jq_expression} gives nothing for {event}")
+            texts.append("" if first is None else text(first))
+        return "".join(texts)
+
+
+def events_of(lines: Iterable[str]) -> Iterator[dict[str, JsonValue]]:
+    """Yield the events of a stream (WHATWG HTML, server-sent events); data that is JSON is read."""
+    event: dict[str, JsonValue] = {}
+    data: list[str] = []
+    for line in [*lines, ""]:
+        if not line:
+            if event or data:
+                yield {**event, "data": _json_or_text("\n".join(data))} if data else event
+            event, data = {}, []
+            continue
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            data.append(value)
+        elif (key := _EVENT_FIELDS.get(name)) is not None:
+            event[key] = value
+
+
+_EVENT_FIELDS = {"id": "id", "event": "name", "retry": "retry", "": "comment"}
+
+
+def _json_or_text(value: str) -> JsonValue:
+    try:
+        parsed: JsonValue = json.loads(value)
+    except ValueError:
+        return value
+    return parsed
+
+
+def _told_name(disposition: str) -> str:
+    """Return the file name of a Content-Disposition header (RFC 6266), or an empty text."""
+    message = Message()
+    message["content-disposition"] = disposition
+    return PurePosixPath(message.get_filename("") or "").name
+
+
+def _cleaned(name: str) -> str:
+    return "".join(char for char in name if char.isprintable() and char != "\\")

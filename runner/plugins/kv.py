@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, Literal
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, Field, JsonValue, model_validator
 
 from runner import durations
 from runner.errors import Expired, NotFound, Refused
 from runner.model.flow import TaskKind
 from runner.plugin import Read, RunContext, Task, TaskError
+from runner.plugins._merging import merged, with_path
 
 Kind = Literal["STRING", "NUMBER", "BOOLEAN", "DATETIME", "DATE", "DURATION", "JSON"]
 
@@ -90,15 +92,185 @@ class Get(Task):
         except Expired as exc:
             raise TaskError(exc.message) from exc
         except NotFound as exc:
-            return self._missing(namespace, exc)
+            if self.error_on_missing:
+                raise _missing(self.key, namespace) from exc
+            return self.Outputs(value=None)
 
-    def _missing(self, namespace: str, exc: NotFound) -> Outputs:
-        if self.error_on_missing:
-            raise TaskError(
-                f"No value found for key '{self.key}' in namespace '{namespace}' "
-                "and `errorOnMissing` is set to true"
-            ) from exc
-        return self.Outputs(value=None)
+
+class Put(Task):
+    """Merge a value into the one that is stored; its description and life stay.
+
+    A map is merged at any depth, lists are joined; a list of {key, value} sets dotted paths in the
+    stored map; anything else replaces it.
+
+    Example:
+        - id: note
+          type: io.kestra.plugin.core.kv.Put
+          key: counters
+          value:
+            imports: "{{ outputs.load.size }}"
+    """
+
+    type: Literal["io.kestra.plugin.core.kv.Put"] = "io.kestra.plugin.core.kv.Put"
+    key: str = Field(description="letters, digits, dots, dashes and underscores")
+    value: Annotated[Any, Read.TYPED] = Field(description="what to merge")
+    namespace: str | None = Field(default=None, description="default: the flow's")
+    error_on_missing: bool = Field(default=False, description="fail if there is no such key")
+
+    def run(self, ctx: RunContext) -> None:
+        namespace = self.namespace or ctx.identity.namespace
+        try:
+            before = ctx.kv.get(namespace, self.key)
+        except NotFound as exc:
+            if self.error_on_missing and not isinstance(exc, Expired):
+                raise _missing(self.key, namespace) from exc
+            ctx.kv.set(namespace, self.key, put_over(None, self.value))
+            return
+        try:
+            ctx.kv.replace(namespace, self.key, put_over(before, self.value))
+        except NotFound:  # it is a parent's: from now on this namespace has its own
+            ctx.kv.set(namespace, self.key, put_over(before, self.value))
+
+
+class Delete(Task):
+    """Remove a key.
+
+    Example:
+        - id: forget
+          type: io.kestra.plugin.core.kv.Delete
+          key: last_run
+    """
+
+    kind = TaskKind.INLINE
+
+    type: Literal["io.kestra.plugin.core.kv.Delete"] = "io.kestra.plugin.core.kv.Delete"
+    key: str = Field(description="the key")
+    namespace: str | None = Field(default=None, description="default: the flow's")
+    error_on_missing: bool = Field(default=False, description="fail if there is no such key")
+
+    class Outputs(Task.Outputs):
+        deleted: bool = Field(description="whether there was one")
+
+    def run(self, ctx: RunContext) -> Outputs:
+        namespace = self.namespace or ctx.identity.namespace
+        deleted = ctx.kv.delete(namespace, self.key)
+        if self.error_on_missing and not deleted:
+            raise _missing(self.key, namespace)
+        return self.Outputs(deleted=deleted)
+
+
+class GetKeys(Task):
+    """List the keys of a namespace that have not expired.
+
+    Example:
+        - id: keys
+          type: io.kestra.plugin.core.kv.GetKeys
+          prefix: last_
+    """
+
+    type: Literal["io.kestra.plugin.core.kv.GetKeys"] = "io.kestra.plugin.core.kv.GetKeys"
+    prefix: str | None = Field(default=None, description="how the keys begin")
+    namespace: str | None = Field(default=None, description="default: the flow's")
+
+    class Outputs(Task.Outputs):
+        keys: list[str] = Field(description="the keys, in order")
+
+    def run(self, ctx: RunContext) -> Outputs:
+        namespace = self.namespace or ctx.identity.namespace
+        return self.Outputs(keys=list(ctx.kv.keys(namespace, prefix=self.prefix or "")))
+
+
+class PurgeBehavior(BaseModel):
+    """Which versions of which keys are removed."""
+
+    model_config = Task.model_config
+
+    type: Literal["key", "version"] = Field(default="key", description="keys, or old versions")
+    expired_only: bool = Field(default=True, description="key: only those whose life is over")
+    before: str | None = Field(default=None, description="version: older than this date")
+    keep_amount: int | None = Field(default=None, description="version: how many stay")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> PurgeBehavior:
+        if self.before is not None and self.keep_amount is not None:
+            raise ValueError("Cannot set both 'before' and 'keepAmount' properties")
+        return self
+
+
+class PurgeKV(Task):
+    """Remove keys, those that have expired if nothing else is said.
+
+    Old versions of values are not kept here, so that ``type: version`` finds nothing to remove.
+
+    Example:
+        - id: tidy_up
+          type: io.kestra.plugin.core.kv.PurgeKV
+          namespaces: [company.team]
+          keyPattern: "tmp_*"
+    """
+
+    deprecated: ClassVar = {"expiredOnly": "'expiredOnly' is deprecated: use 'behavior'"}
+
+    type: Literal["io.kestra.plugin.core.kv.PurgeKV"] = "io.kestra.plugin.core.kv.PurgeKV"
+    namespaces: list[str] | None = Field(default=None, description="default: all")
+    namespace_pattern: str | None = Field(default=None, description="with * and ?, not both")
+    include_child_namespaces: bool = Field(default=True, description="those below too")
+    key_pattern: str | None = Field(default=None, description="which keys, with * and ?")
+    behavior: PurgeBehavior = Field(default=PurgeBehavior(), description="which of them")
+    expired_only: bool | None = Field(default=None, description="use behavior")
+
+    class Outputs(Task.Outputs):
+        size: int = Field(description="how many were removed")
+
+    def run(self, ctx: RunContext) -> Outputs:
+        if self.namespaces and self.namespace_pattern:
+            raise TaskError("either 'namespaces' or 'namespacePattern' may be set, not both")
+        if self.behavior.type == "version":
+            return self.Outputs(size=0)
+        places = [each for each in ctx.kv.namespaces() if self._is_meant(each)]
+        return self.Outputs(size=sum(self._purged(ctx, namespace) for namespace in places))
+
+    def _is_meant(self, namespace: str) -> bool:
+        if self.namespace_pattern:
+            return fnmatchcase(namespace, self.namespace_pattern)
+        if not self.namespaces:
+            return True
+        below = self.include_child_namespaces
+        return any(
+            namespace == each or (below and namespace.startswith(f"{each}."))
+            for each in self.namespaces
+        )
+
+    def _purged(self, ctx: RunContext, namespace: str) -> int:
+        only = self.behavior.expired_only if self.expired_only is None else self.expired_only
+        keys = list(ctx.kv.keys(namespace, expired=True))
+        keys += [] if only else ctx.kv.keys(namespace)
+        wanted = [key for key in keys if fnmatchcase(key, self.key_pattern or "*")]
+        return sum(ctx.kv.delete(namespace, key) for key in wanted)
+
+
+def put_over(before: Any, value: Any) -> Any:
+    """Return what is stored after a put."""
+    if not isinstance(value, list):
+        return merged(before, value) if isinstance(value, dict) else value
+    entries = [each for each in value if isinstance(each, dict) and "value" in each]
+    if len(entries) != len(value) or not entries:
+        return value
+    if len(entries) == 1 and "key" not in entries[0]:
+        return entries[0]["value"]
+    found = before
+    for each in entries:
+        if "key" not in each:
+            raise TaskError("each entry of 'value' needs a key")
+        found = with_path(found, str(each["key"]), each["value"])
+    return found
+
+
+def _missing(key: str, namespace: str) -> TaskError:
+    return TaskError(
+        f"No value found for key '{key}' in namespace '{namespace}' "
+        "and `errorOnMissing` is set to true"
+    )
 
 
 def converted(value: Any, kind: Kind | None) -> Any:

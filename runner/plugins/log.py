@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field, JsonValue
 
 from runner.model.flow import TaskKind
-from runner.model.logs import Level
+from runner.model.logs import Level, LogLine
 from runner.plugin import RunContext, Task, TaskError
+from runner.plugins import _items
 
 
 class Log(Task):
@@ -30,6 +33,99 @@ class Log(Task):
     def run(self, ctx: RunContext) -> None:
         for line in _lines(self.message):
             ctx.log.write(self.level, line)
+
+
+class Fetch(Task):
+    """Write the log lines of an execution to a file (deprecated).
+
+    Example:
+        - id: lines
+          type: io.kestra.plugin.core.log.Fetch
+          level: WARN
+    """
+
+    aliases = ("io.kestra.core.tasks.log.Fetch",)
+
+    type: Literal["io.kestra.plugin.core.log.Fetch"] = "io.kestra.plugin.core.log.Fetch"
+    execution_id: str | None = Field(default=None, description="default: this execution")
+    namespace: str | None = Field(default=None, description="of the flow; the id says it already")
+    flow_id: str | None = Field(default=None, description="the flow; the id says it already")
+    tasks_id: list[str] = Field(default=[], description="only the lines of these tasks")
+    level: Level = Field(default=Level.INFO, description="lowest level")
+
+    class Outputs(Task.Outputs):
+        uri: str = Field(description="file with one line of the log in each line")
+        size: int = Field(description="number of lines")
+
+    def run(self, ctx: RunContext) -> Outputs:
+        ctx.log.flush()
+        count = 0
+        with _items.spool() as target:
+            wanted = self.execution_id or ctx.identity.execution_id
+            for line in ctx.server.logs(wanted, min_level=self.level):
+                if not self.tasks_id or line.task_id in self.tasks_id:
+                    target.write(json.dumps(_as_map(line)).encode() + b"\n")
+                    count += 1
+            return self.Outputs(uri=_items.stored(ctx, target, "logs.ion"), size=count)
+
+
+class PurgeLogs(Task):
+    """Remove old log lines.
+
+    Example:
+        - id: tidy_up
+          type: io.kestra.plugin.core.log.PurgeLogs
+          endDate: "{{ now() | dateAdd(-1, 'MONTHS') }}"
+          logLevels: [TRACE, DEBUG]
+    """
+
+    type: Literal["io.kestra.plugin.core.log.PurgeLogs"] = "io.kestra.plugin.core.log.PurgeLogs"
+    end_date: str = Field(description="lines before this date and time, with its time zone")
+    start_date: str | None = Field(default=None, description="lines from this date and time on")
+    namespace: str | None = Field(default=None, description="only of this namespace")
+    flow_id: str | None = Field(default=None, description="only of this flow")
+    execution_id: str | None = Field(default=None, description="only of this execution")
+    log_levels: list[Level] = Field(default=[], description="only these levels; none: all")
+
+    class Outputs(Task.Outputs):
+        count: int = Field(description="removed lines")
+
+    def run(self, ctx: RunContext) -> Outputs:
+        count = ctx.server.purge_logs(
+            since=moment("startDate", self.start_date) if self.start_date else None,
+            until=moment("endDate", self.end_date),
+            namespace=self.namespace,
+            flow_id=self.flow_id,
+            execution_id=self.execution_id,
+            levels=self.log_levels,
+        )
+        return self.Outputs(count=count)
+
+
+def moment(name: str, text: str) -> datetime:
+    """Return a date and time of a property. Raises TaskError: it is none, or has no time zone."""
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError as exc:
+        raise TaskError(f"'{name}' is no date and time: {text!r}") from exc
+    if found.tzinfo is None:
+        raise TaskError(f"'{name}' has no time zone: {text!r}")
+    return found
+
+
+def _as_map(line: LogLine) -> dict[str, JsonValue]:
+    found = {
+        "namespace": line.namespace,
+        "flowId": line.flow_id,
+        "taskId": line.task_id,
+        "executionId": line.execution_id,
+        "taskRunId": line.task_run_id,
+        "attemptNumber": line.attempt,
+        "timestamp": line.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "level": str(line.level),
+        "message": line.message,
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _lines(message: JsonValue) -> list[str]:

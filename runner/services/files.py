@@ -16,7 +16,7 @@ from runner.model.names import NAMESPACE
 from runner.runtime import Runtime
 from runner.services.audit import record
 from runner.services.principal import Principal
-from runner.storage.base import SCHEME, blob_path
+from runner.storage.base import SCHEME, blob_path, namespace_file_path
 from runner.store.base import NamespaceFileRow, Tx
 
 _LONGEST_NAME = 255
@@ -68,7 +68,7 @@ class Files:
         if not wanted:
             raise ArgumentInvalid("a path is needed")
         self._check_place(namespace, wanted)
-        stored = self._runtime.storage.put(_storage_path(namespace, wanted), content)
+        stored = self._runtime.storage.put(namespace_file_path(namespace, wanted), content)
         now = self._runtime.clock.now()
         row = NamespaceFileRow(
             namespace, wanted, SCHEME + stored.path, stored.size, created_at=now, updated_at=now
@@ -159,10 +159,6 @@ def checked_path(path: str) -> str:
     if parts and parts[0] == _RESERVED:
         raise ArgumentInvalid(f"Forbidden path: {path}")
     return "/".join(parts)
-
-
-def _storage_path(namespace: str, path: str) -> str:
-    return f"/{namespace.replace('.', '/')}/_files/{path}"
 
 
 def _files(tx: Tx, namespace: str) -> dict[str, NamespaceFile]:

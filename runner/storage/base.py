@@ -65,6 +65,11 @@ def task_path(
     return f"{execution_path(namespace, flow_id, execution_id)}tasks/{slug(task_id)}/{task_run_id}/"
 
 
+def namespace_file_path(namespace: str, path: str) -> str:
+    """Path of a namespace file that the API owns."""
+    return f"/{namespace.replace('.', '/')}/_files/{path}"
+
+
 def blob_path(blob_id: str) -> str:
     """Path of a Git blob's content (namespace files of sources), addressed by its id."""
     return f"/_headrace/blobs/{blob_id[:2]}/{blob_id}"

@@ -123,3 +123,11 @@ def test_many_writers_at_once_lose_nothing(store):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(4)))
     assert len(store.logs.search(LogQuery(execution_id="e1"), limit=999).items) == 400
+
+
+def test_a_purge_removes_lines_of_some_levels(store):
+    store.logs.write([a_line(0), a_line(1, level=Level.ERROR), a_line(2, execution_id="e2")])
+
+    assert store.logs.purge(LogQuery(execution_id="e1"), [Level.ERROR]) == 1
+    assert store.logs.purge(LogQuery(execution_id="e1")) == 1
+    assert store.logs.search(LogQuery(), limit=9).items == [a_line(2, execution_id="e2")]

@@ -1,0 +1,127 @@
+import pytest
+
+from runner.plugin import TaskError
+from runner.plugins import storage
+from tests.unit.plugins.rendering import a_context
+
+A, B = "kestra:///a.txt", "kestra:///b.txt"
+ROWS = b'{"id": 1, "n": "a"}\n{id: 2, n: "b"}\n{"id": 1, "n": "c"}'
+
+
+@pytest.fixture
+def ctx(tmp_path):
+    return a_context(tmp_path, files={A: b"one\ntwo\nthree\n", B: b"four", "kestra:///r.ion": ROWS})
+
+
+def content(ctx, uri):
+    with ctx.files.open(uri) as file:
+        return file.read()
+
+
+@pytest.mark.parametrize("files", [[A, B], f'["{A}", "{B}"]'])
+def test_the_separator_follows_every_file(files, ctx):
+    outputs = storage.Concat(files=files, separator="|", extension=".txt").run(ctx)
+
+    assert content(ctx, outputs.uri) == b"one\ntwo\nthree\n|four|"
+    assert outputs.uri.endswith(".txt")
+
+
+@pytest.mark.parametrize(
+    ("how", "parts"),
+    [
+        ({"rows": 2}, [b"one\ntwo\n", b"three\n"]),
+        ({"partitions": 2}, [b"one\nthree\n", b"two\n"]),
+        ({"bytes": "4B"}, [b"one\n", b"two\n", b"three\n"]),
+        ({"regex_pattern": "^(t)"}, [b"two\nthree\n"]),
+    ],
+)
+def test_a_file_is_split(how, parts, ctx):
+    outputs = storage.Split(source=A, **how).run(ctx)
+
+    assert [content(ctx, uri) for uri in outputs.uris] == parts
+
+
+def test_a_split_needs_to_know_how(ctx):
+    with pytest.raises(TaskError, match="one of regexPattern, bytes, partitions and rows"):
+        storage.Split(source=A).run(ctx)
+
+
+def test_the_last_item_of_each_key_stays_in_its_place(ctx):
+    outputs = storage.DeduplicateItems(source="kestra:///r.ion", expr="{{ id }}").run(ctx)
+
+    assert content(ctx, outputs.uri) == b'{id: 2, n: "b"}\n{"id": 1, "n": "c"}\n'
+    assert (outputs.num_keys, outputs.processed_items_total) == (2, 3)
+    assert outputs.dropped_items_total == 1
+
+
+@pytest.mark.parametrize(("kind", "kept"), [("INCLUDE", b'{id: 2, n: "b"}\n'), ("EXCLUDE", None)])
+def test_items_are_filtered(kind, kept, ctx):
+    task = storage.FilterItems(
+        source="kestra:///r.ion", filter_condition="{{ n == 'b' }}", filter_type=kind
+    )
+
+    outputs = task.run(ctx)
+
+    assert outputs.dropped_items_total == (2 if kept else 1)
+    assert kept is None or content(ctx, outputs.uri) == kept
+
+
+def test_a_condition_that_gives_nothing_fails(ctx):
+    task = storage.FilterItems(source="kestra:///r.ion", filter_condition="{{ '' }}")
+
+    with pytest.raises(TaskError, match="failed"):
+        task.run(ctx)
+
+
+def test_a_condition_that_gives_nothing_may_count_as_no(ctx):
+    task = storage.FilterItems(
+        source="kestra:///r.ion", filter_condition="{{ '' }}", error_or_null_behavior="EXCLUDE"
+    )
+
+    assert task.run(ctx).dropped_items_total == 3
+
+
+def test_lines_are_reversed(ctx):
+    outputs = storage.Reverse(source=A).run(ctx)
+
+    assert content(ctx, outputs.uri) == b"three\ntwo\none\n"
+
+
+def test_a_size_is_in_bytes(ctx):
+    assert storage.Size(uri=B).run(ctx).size == 4
+
+
+def test_a_text_becomes_a_file(ctx):
+    outputs = storage.Write(content="é", extension=".txt").run(ctx)
+
+    assert content(ctx, outputs.uri) == "é".encode()
+    assert outputs.uri.endswith(".txt")
+
+
+def test_a_file_is_deleted_once(ctx):
+    assert storage.Delete(uri=A).run(ctx).deleted
+    assert not storage.Delete(uri=A).run(ctx).deleted
+
+    with pytest.raises(TaskError, match="Unable to find"):
+        storage.Delete(uri=A, error_on_missing=True).run(ctx)
+
+
+def test_local_files_are_written_and_kept(ctx):
+    task = storage.LocalFiles(inputs={"a/x.txt": "hi", "b.txt": B}, outputs=["**.txt"])
+
+    outputs = task.run(ctx)
+
+    assert content(ctx, outputs.uris["a/x.txt"]) == b"hi"
+    assert content(ctx, outputs.uris["b.txt"]) == b"four"
+
+
+def test_local_files_stay_inside(ctx):
+    with pytest.raises(TaskError, match="no name of a file"):
+        storage.LocalFiles(inputs={"../x": "hi"}).run(ctx)
+
+
+def test_all_files_of_an_execution_go(ctx):
+    outputs = storage.PurgeCurrentExecutionFiles().run(ctx)
+
+    assert sorted(outputs.uris) == [A, B, "kestra:///r.ion"]
+    assert ctx.files.stored == {}
