@@ -144,7 +144,7 @@ def replay(execution_id: str) -> AnyResponse:
     except HeadraceError as exc:
         detail = dashboard().execution(execution_id)
         return _replay_form(detail, start, revision or "", exc.message, 409)
-    return go(f"/executions/{started.id}?done=replay")
+    return go(f"/executions/{started.id}", "replay")
 
 
 @bp.post("/executions/<execution_id>/restart")
@@ -253,7 +253,7 @@ def _resume_inputs(detail: ExecutionDetail) -> Sequence[Input]:
 
 
 def _back(execution_id: str, done: str) -> AnyResponse:
-    return go(f"/executions/{execution_id}?done={done}")
+    return go(f"/executions/{execution_id}", done)
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────

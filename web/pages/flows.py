@@ -142,7 +142,7 @@ def run(namespace: str, flow_id: str) -> AnyResponse:
         creation = services().executions.create(order, by=principal())
     except forms.REFUSALS as exc:
         return _run_page(known, entered.refused(exc), None, 422)
-    return go(f"/executions/{creation.execution.id}?done=run")
+    return go(f"/executions/{creation.execution.id}", "run")
 
 
 def _run_page(

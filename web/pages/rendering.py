@@ -21,6 +21,7 @@ from web.viewmodels import shell, words
 from web.viewmodels.shell import Head, Section
 
 STATIC = Path(__file__).parent.parent / "static"
+_DONE = "done"
 _SPRITE = "@@sprite@@"
 _SYMBOL = re.compile(r'(?s)<symbol id="([\w-]+)".*?</symbol>')
 _USED = re.compile(r'"#([si]-[\w-]+)"')
@@ -76,7 +77,10 @@ def _zone(name: str) -> tzinfo:
 
 def page(template: str, model: Any, *, topics: str = "", status: int = 200) -> Response:
     """Return a whole page; *topics* are followed while it is open."""
-    return html(render_template(template, page=model, shell=_shell(topics, True)), status)
+    answer = html(render_template(template, page=model, shell=_shell(topics, True)), status)
+    if _DONE in request.cookies:
+        answer.delete_cookie(_DONE)
+    return answer
 
 
 def quiet_page(template: str, model: Any, *, status: int = 200) -> Response:
@@ -90,11 +94,15 @@ def html(text: str, status: int = 200) -> Response:
     return Response(with_icons(text), status, content_type="text/html; charset=utf-8")
 
 
-def go(to: str) -> AnyResponse:
-    """Send the browser elsewhere after something was done; htmx is told in its own way."""
+def go(to: str, done: str = "") -> AnyResponse:
+    """Send the browser elsewhere after something was *done*; htmx is told in its own way."""
     if request.headers.get("HX-Request") == "true":
-        return Response(status=204, headers={"HX-Redirect": to})
-    return redirect(to, 303)
+        answer: AnyResponse = Response(status=204, headers={"HX-Redirect": to})
+    else:
+        answer = redirect(to, 303)
+    if done:
+        answer.set_cookie(_DONE, done, max_age=10, httponly=True, samesite="Lax")
+    return answer
 
 
 def partial(template: str, macro: str, *arguments: Any) -> str:
@@ -140,7 +148,7 @@ def _shell(topics: str, may_read: bool) -> Shell:
         initials=words.initials(who),
         can_sign_out=may_read and web().credentials.are_configured,
         topics=topics if may_read else "",
-        toast=_TOASTS.get(request.args.get("done", ""), ""),
+        toast=_TOASTS.get(request.cookies.get(_DONE, ""), ""),
         keys_off=request.cookies.get("keys") == "off",
         style=asset("built/style.css" if built else "style.css"),
         script=asset("built/app.js") if (STATIC / "built/app.js").exists() else None,

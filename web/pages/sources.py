@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, redirect, request
+from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from runner.durations import format as duration_text
@@ -10,7 +10,7 @@ from runner.settings import SourceSettings
 from runner.store.base import SourceRow
 from web.auth import needs
 from web.context import now, principal, services
-from web.pages.rendering import dashboard, page, zone
+from web.pages.rendering import dashboard, go, page, zone
 from web.pages.site import bp
 from web.viewmodels import sources as views
 
@@ -42,7 +42,7 @@ def sync(name: str) -> AnyResponse:
     services().sources.get(name)
     services().sources.hurry(name, by=principal())
     to = "/sources" if request.form.get("to") == "all" else f"/sources/{name}"
-    return redirect(f"{to}?done=sync", 303)
+    return go(to, "sync")
 
 
 @bp.post("/sources/sync")
@@ -51,7 +51,7 @@ def sync_all() -> AnyResponse:
     """Ask for a poll of every source."""
     for row in services().sources.list():
         services().sources.hurry(row.name, by=principal())
-    return redirect("/sources?done=sync", 303)
+    return go("/sources", "sync")
 
 
 def shown(name: str, *, one: bool = False) -> views.SourceShown:

@@ -3,15 +3,6 @@
 export function startDialogs(): void {
   document.addEventListener("click", clicked);
   for (const each of document.querySelectorAll<HTMLElement>("#toasts > *")) leaveLater(each);
-  forgetDone();
-}
-
-/** What was done is said once: a copied address does not say it again. */
-function forgetDone(): void {
-  const place = new URL(location.href);
-  if (!place.searchParams.has("done")) return;
-  place.searchParams.delete("done");
-  history.replaceState(history.state, "", place);
 }
 
 /** Close what is open: a dialog, then menus. Returns whether something was. */
