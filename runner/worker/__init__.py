@@ -26,7 +26,7 @@ from runner.queue.rq import Hand, connect
 from runner.runtime import Runtime
 from runner.store.base import AttemptRow
 from runner.taskrunners.process import close_supervisor
-from runner.worker.housekeeping import reap_containers, reap_dead
+from runner.worker.housekeeping import reap_containers, reap_dead, reap_folders
 from runner.worker.lease import Lease
 from runner.worker.presence import Presence, announce
 from runner.worker.running import Running, Slots
@@ -69,6 +69,7 @@ class Worker:
     def run(self) -> None:
         """Work until told to stop. Raises Unavailable: the database did not answer at the start."""
         reap_dead(self._runtime)
+        reap_folders(self._runtime)
         self._lease.open()
         log.info("worker started", action="worker_start", worker=self.id, queues=self._queues)
         self._watch.start()

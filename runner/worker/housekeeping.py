@@ -1,9 +1,13 @@
-"""Removing what dead workers left behind: processes at the start, containers ever after."""
+"""Removing what dead workers left behind: processes and folders at the start, containers always."""
 
 from __future__ import annotations
 
+import re
+import shutil
 import socket
+import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import structlog
 
@@ -15,6 +19,8 @@ from runner.taskrunners.leftovers import cleanup
 
 log = structlog.get_logger(__name__)
 
+_FOLDER = re.compile(r"\w+-\d+-\w+")
+_FOLDER_SECONDS = 300
 _SEQUENCE_CHARS = 5  # a task run's id is its execution's and these
 
 
@@ -29,6 +35,19 @@ def reap_dead(runtime: Runtime) -> int:
             if attempt.marker is not None and attempt.marker.startswith("process:")
         ]
     return sum(_cleaned(marker) for marker in markers)
+
+
+def reap_folders(runtime: Runtime) -> int:
+    """Remove working directories whose attempts do not run any more; returns how many."""
+    count = 0
+    for folder in _old_folders(runtime.work_folder):
+        task_run_id, attempt = folder.name.split("-")[:2]
+        with runtime.store.read() as tx:
+            row = tx.attempts.find(task_run_id, int(attempt))
+        if row is None or row.state != "RUNNING":
+            shutil.rmtree(folder, ignore_errors=True)
+            count += 1
+    return count
 
 
 def reap_containers(runtime: Runtime) -> None:
@@ -56,6 +75,20 @@ def is_owned(runtime: Runtime, labels: Mapping[str, str]) -> bool:
             return True
         rows = tx.attempts.of_execution(execution_id)
     return any(row.task_run_id == task_run_id and row.state != "ENDED" for row in rows)
+
+
+def _old_folders(parent: Path) -> list[Path]:
+    """Return the working directories that are no longer being made or removed."""
+    if not parent.is_dir():
+        return []
+    return [f for f in parent.iterdir() if _FOLDER.fullmatch(f.name) and _is_old(f)]
+
+
+def _is_old(folder: Path) -> bool:
+    try:
+        return folder.stat().st_mtime < time.time() - _FOLDER_SECONDS
+    except FileNotFoundError:
+        return False  # its worker was faster
 
 
 def _cleaned(marker: str) -> bool:
