@@ -96,6 +96,14 @@ def utf16_length(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+def utf16_slice(text: str, start: int, end: int) -> str:
+    """The part of the text between two positions that count UTF-16 units."""
+    if text.isascii() or max(text, default="") <= "\uffff":
+        return text[start:end]
+    units = text.encode("utf-16-le", "surrogatepass")
+    return units[2 * start : 2 * end].decode("utf-16-le", "surrogatepass")
+
+
 def java_trim(text: str) -> str:
     """The text without the characters up to U+0020 at both ends."""
     return text.strip(_CONTROLS)

@@ -117,7 +117,7 @@ def _scientific(number: Decimal, pattern: Pattern, symbols: Symbols) -> str:
     least, most = pattern.minimum_integer, pattern.maximum_integer
     if most > least and most > 1:
         exponent = math.floor(exponent / most) * most
-        significant = pattern.minimum_integer + pattern.maximum_fraction
+        significant = pattern.maximum_integer + pattern.maximum_fraction
         mantissa = number.scaleb(-exponent, context=_CONTEXT)
         if mantissa:
             digits = significant - mantissa.adjusted() - 1

@@ -117,6 +117,8 @@ def _float(number: float) -> str:
         return "nan"
     if math.isinf(number):
         return "+inf" if number > 0 else "-inf"
+    if not number:
+        return "-0e0" if math.copysign(1, number) < 0 else "0e0"
     text = float32_text(number) if isinstance(number, Float32) else double_text(number)
     return text.replace("E", "e") if "E" in text else f"{text}e0"
 

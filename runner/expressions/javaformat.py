@@ -16,7 +16,7 @@ from .decimalformat import Symbols, symbols_of
 from .errors import ExpressionError, LimitExceeded
 from .frame import Frame
 from .printing import double_text, float32_text, integer_text, text_form
-from .values import Float32, describe, is_integer
+from .values import Float32, Long, describe, is_integer
 
 _SPECIFIER = re.compile(r"%(?:(\d+)\$)?([-#+ 0,(<]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])")
 _CONTEXT = Context(prec=6000, rounding=ROUND_HALF_UP)
@@ -133,7 +133,7 @@ def _character(specifier: Specifier, value: Any, frame: Frame) -> str:
     _allow_flags(specifier, "-")
     if value is None:
         return _padded(specifier, "null")
-    if is_integer(value) and 0 <= value <= 0x10FFFF:
+    if is_integer(value) and not isinstance(value, Long) and 0 <= value <= 0x10FFFF:
         return _padded(specifier, chr(value))
     raise specifier.wrong(f"{describe(value)} is no character")
 

@@ -131,6 +131,8 @@ class _Tokenizer:
 
     def _skip_comment(self, start: int) -> None:
         end = _COMMENT_END.search(self.text, self.position)
+        if end is None and self.position == len(self.text):
+            return  # as Pebble has it: a comment that ends with the text, before it began
         if end is None:
             raise self.source.error("the comment is not closed by #}", start)
         self.position = end.end()

@@ -219,7 +219,7 @@ class _Writer:
 
 
 def _string(text: str, column: int) -> str:
-    if "\n" in text and not _CONTROL.search(text) and not text.startswith((" ", "\n")):
+    if "\n" in text and not _needs_double(text):
         return _literal(text, column)
     if text.lower() in _WORDS or _INNER.search(text) or _needs_double(text):
         return _double(text)
@@ -229,7 +229,7 @@ def _string(text: str, column: int) -> str:
 
 
 def _needs_double(text: str) -> bool:
-    return bool(_CONTROL.search(text)) or "\n" in text or text.startswith("#")
+    return bool(_CONTROL.search(text)) or "\t" in text or " \n" in text or text.startswith("#")
 
 
 def _is_octal(text: str) -> bool:
@@ -245,11 +245,14 @@ def _double(text: str) -> str:
 def _literal(text: str, column: int) -> str:
     body = text.rstrip("\n")
     extra = len(text) - len(body)
-    mark = "|-" if extra == 0 else "|" if extra == 1 else "|+"
+    hint = str(column) if text[0] in " \n" else ""
+    keeps = extra > 1 or not body
+    mark = "|" + hint + ("-" if extra == 0 else "+" if keeps else "")
     indent = " " * column
     lines = [f"{indent}{line}" if line else "" for line in body.split("\n")]
     return "\n".join([mark, *lines, *[""] * max(extra - 1, 0)])
 
 
 def _key(name: str) -> str:
-    return _string(name, 2) if "\n" not in name else _double(name)
+    looks_like_number = _INTEGER.fullmatch(name) or _FLOAT.fullmatch(name)
+    return _double(name) if "\n" in name or looks_like_number else _string(name, 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from runner.expressions.attributes import utf16_length, utf16_slice
 from runner.expressions.errors import ExpressionError
 from runner.expressions.frame import Frame
 from runner.expressions.operators import code_units, equal
@@ -92,16 +93,13 @@ def slice_(value: Any, from_index: Any, to_index: Any) -> Any:
     """The part of a list or string from one position up to another."""
     if not (isinstance(value, str) or is_list(value)):
         raise ExpressionError(f"slice needs a list or a string, not {describe(value)}")
+    length = utf16_length(value) if isinstance(value, str) else len(value)
     start = 0 if from_index is None else _index(from_index, "fromIndex")
-    end = len(value) if to_index is None else _index(to_index, "toIndex")
-    if (
-        start < 0
-        or end > len(value)
-        or start > len(value)
-        or (to_index is not None and start >= end)
-    ):
-        raise ExpressionError(f"slice: {start} to {end} is not inside 0 to {len(value)}")
-    return value[start:end] if isinstance(value, str) else list(value[start:end])
+    end = length if to_index is None else _index(to_index, "toIndex")
+    is_reversed = to_index is not None and start >= end
+    if start < 0 or end > length or start > length or is_reversed:
+        raise ExpressionError(f"slice: {start} to {end} is not inside 0 to {length}")
+    return utf16_slice(value, start, end) if isinstance(value, str) else list(value[start:end])
 
 
 @filter_(

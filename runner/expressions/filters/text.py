@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote_plus, unquote_to_bytes
 
 from runner.expressions import javaregex
-from runner.expressions.attributes import java_trim, utf16_length
+from runner.expressions.attributes import java_trim, utf16_length, utf16_slice
 from runner.expressions.errors import ExpressionError
 from runner.expressions.frame import Frame
 from runner.expressions.printing import text_form
@@ -75,9 +75,10 @@ def abbreviate(value: Any, length: Any) -> str:
     limit = _integer(length, "abbreviate", "length")
     if limit < 0:
         raise ExpressionError("the length of abbreviate cannot be negative")
-    if len(text) < limit or len(text) <= 3:
+    units = utf16_length(text)
+    if units < limit or units <= 3:
         return text
-    return text[:limit] if limit <= 3 else f"{text[: limit - 3]}..."
+    return text[:limit] if limit <= 3 else f"{utf16_slice(text, 0, limit - 3)}..."
 
 
 @filter_(
