@@ -27,7 +27,7 @@ from runner.model.states import State
 from runner.model.wake import Wake
 from runner.runtime import Runtime
 from runner.services.principal import Principal
-from runner.store.base import FlowRow, Tx
+from runner.store.base import FlowRow, Fold, Tx
 
 log = structlog.get_logger(__name__)
 
@@ -81,6 +81,8 @@ def create_failed(
 ) -> Creation:
     """Write an execution that a trigger's error made: born FAILED, nothing of it runs (§12.2, 5).
 
+    Flow triggers hear of it (`runner.services.announcements`).
+
     The caller writes `failure_line` to the log after the commit.
     """
     check_may_run(row)
@@ -95,9 +97,11 @@ def create_failed(
         commit=None,
         now=runtime.clock.now(),
     )
+    _add(tx, born, beginning, by)
     failed = replace(born.enter(State.FAILED, born.created_at), fully_ended=True)
-    _add(tx, failed, beginning, by)
-    return Creation(failed)
+    entry = len(failed.history) - 1
+    tx.executions.save(Fold(failed, announcements=((State.FAILED, False, entry),)))
+    return Creation(replace(failed, version=failed.version + 1))
 
 
 def failure_line(execution: Execution, message: str) -> LogLine:

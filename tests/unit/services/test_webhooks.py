@@ -4,9 +4,11 @@ import pytest
 
 from runner.errors import NotFound, Refused
 from runner.model.states import State
+from runner.services.announcements import settle
 from runner.services.bundle import open_services
 from runner.services.principal import LOCAL
 from runner.services.webhooks import Call, EvaluationFailed
+from runner.store.base import ExecutionFilter
 from tests.unit.runtimes import HOOKED, a_runtime, drive_all
 
 
@@ -114,8 +116,6 @@ def test_a_condition_that_cannot_be_judged_leaves_a_failed_execution(services):
     with pytest.raises(EvaluationFailed):
         call(services, body=b"{}")
 
-    from runner.store.base import ExecutionFilter
-
     (execution,) = services.executions.search(ExecutionFilter(), limit=5).items
     assert execution.state is State.FAILED
     assert services.logs.tail(execution.id, {})
@@ -127,3 +127,28 @@ def test_inputs_of_the_trigger_are_rendered_and_resolved(services):
     execution = call(services, body=b'{"ref": "main"}').creation.execution
 
     assert execution.inputs == {"ref": "main"}
+
+
+def test_flows_hear_of_an_execution_that_was_born_failed(services, runtime):
+    listener = """\
+id: listener
+namespace: company.team
+tasks:
+  - {id: say, type: io.kestra.plugin.core.debug.Return, format: "{{ trigger.state }}"}
+triggers:
+  - {id: after, type: io.kestra.plugin.core.trigger.Flow, states: [FAILED]}
+"""
+    guarded = HOOKED + (
+        "    conditions:\n"
+        "      - type: io.kestra.plugin.core.condition.Expression\n"
+        '        expression: "{{ trigger.body.nope.deeper }}"\n'
+    )
+    services.flows.create(listener, by=LOCAL)
+    services.flows.create(guarded, by=LOCAL)
+    with pytest.raises(EvaluationFailed):
+        call(services, body=b"{}")
+
+    settle(runtime)
+
+    found = services.executions.search(ExecutionFilter(flow_ids=("listener",)), limit=5).items
+    assert len(found) == 1
