@@ -161,8 +161,27 @@ def labels(execution_id: str) -> Response:
 
 @bp.post("/<execution_id>/unqueue")
 @bp.post("/<execution_id>/actions/unqueue")
+@needs(WRITE)
+def unqueue(execution_id: str) -> Response:
+    """Take an execution out of its flow's queue."""
+    state = _state(request.args.get("state") or State.RUNNING)
+    return _answer(
+        execution_id,
+        lambda id: services().executions.unqueue(id, by=principal(), state=state),
+        200,
+    )
+
+
 @bp.post("/<execution_id>/force-run")
 @bp.post("/<execution_id>/actions/force-run")
+@needs(WRITE)
+def force_run(execution_id: str) -> Response:
+    """Let an execution run that waits for its date, for a slot, or is paused."""
+    return _answer(
+        execution_id, lambda id: services().executions.force_run(id, by=principal()), 200
+    )
+
+
 @bp.post("/<execution_id>/resume-from-breakpoint")
 @bp.post("/<execution_id>/actions/resume-from-breakpoint")
 @needs(WRITE)

@@ -70,7 +70,8 @@ def validate(namespace: str, flow_id: str) -> Response:
     if stored.parsed is None:
         raise ArgumentInvalid(stored.error)
     examined = services().inputs.examine(stored.parsed, given_inputs())
-    return json_response(shapes.inputs_validation(stored.parsed, examined))
+    checks = services().inputs.failed_checks(stored.parsed, examined)
+    return json_response(shapes.inputs_validation(stored.parsed, examined, checks))
 
 
 # ── look ─────────────────────────────────────────────────────────────────────────────────────────

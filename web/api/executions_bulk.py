@@ -17,7 +17,6 @@ from web.api.bulk import all_or_nothing, counted, flag
 from web.api.executions import CREATE, WRITE, labels_in
 from web.auth import needs
 from web.context import now, principal, services
-from web.refusals import NotBuilt
 from web.respond import read_json, read_list, read_object
 
 bp = Blueprint("api_executions_bulk", __name__, url_prefix="/api/v1/executions")
@@ -160,13 +159,31 @@ def change_status_by_query() -> Response:
 
 
 @bp.post("/unqueue/by-ids")
+@needs(WRITE, body="application/json")
+def unqueue_by_ids() -> Response:
+    """Take executions out of their flows' queues."""
+    return _by_ids("unqueue", _has_state(State.QUEUED), _unqueue("state"))
+
+
 @bp.post("/unqueue/by-query")
+@needs(WRITE)
+def unqueue_by_query() -> Response:
+    """Take all executions that match out of their flows' queues."""
+    return _by_query(_unqueue("newState"), _has_state(State.QUEUED))
+
+
 @bp.post("/force-run/by-ids")
+@needs(WRITE, body="application/json")
+def force_run_by_ids() -> Response:
+    """Let executions run that wait."""
+    return _by_ids("force-run", _is_running, _force_run)
+
+
 @bp.post("/force-run/by-query")
 @needs(WRITE)
-def later() -> Response:
-    """Say that the action is not built yet."""
-    raise NotBuilt(f"{request.path.split('/')[-2]} is not available yet")
+def force_run_by_query() -> Response:
+    """Let all executions run that match and wait."""
+    return _by_query(_force_run, _is_running)
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────
@@ -231,8 +248,20 @@ def _add_labels(execution_id: str, added: tuple[tuple[str, str], ...]) -> None:
     services().executions.set_labels(execution_id, merge_labels(own, added), by=principal())
 
 
+def _unqueue(parameter: str) -> Act:
+    state = _state(request.args.get(parameter) or State.RUNNING)
+    return lambda id: services().executions.unqueue(id, by=principal(), state=state)
+
+
+def _force_run(execution_id: str) -> None:
+    services().executions.force_run(execution_id, by=principal())
+
+
 def _new_status() -> State:
-    text = request.args.get("newStatus", "")
+    return _state(request.args.get("newStatus", ""))
+
+
+def _state(text: str) -> State:
     try:
         return State(text.upper())
     except ValueError as exc:

@@ -192,15 +192,23 @@ def validate() -> Response:
 @bp.post("/validate/task")
 @needs(READ)
 def validate_task() -> Response:
-    """Say that single tasks cannot be validated yet."""
-    raise NotBuilt("validating a single task is not available yet; validate the whole flow")
+    """Return what there is to say about one task, or about a trigger (``section=TRIGGERS``)."""
+    is_trigger = request.args.get("section", "TASKS").upper() == "TRIGGERS"
+    return _validated_part("triggers" if is_trigger else "tasks")
 
 
 @bp.post("/validate/trigger")
 @needs(READ)
 def validate_trigger() -> Response:
-    """Say that single triggers cannot be validated yet."""
-    raise NotBuilt("validating a single trigger is not available yet; validate the whole flow")
+    """Return what there is to say about one trigger."""
+    return _validated_part("triggers")
+
+
+def _validated_part(section: str) -> Response:
+    problems = services().flows.validate_part(read_text(), section)
+    shape = shapes.validation(0, {}, problems)
+    shape["problems"] = [shapes.problem(each) for each in problems]
+    return json_response(shape)
 
 
 @bp.post("/<namespace>")

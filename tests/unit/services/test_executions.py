@@ -7,6 +7,7 @@ from runner.model.states import State
 from runner.services.executions import LATEST, Order, StillRunning
 from runner.services.inputs import Upload
 from runner.services.principal import LOCAL
+from runner.store.base import ExecutionFilter
 from tests.unit.runtimes import BROKEN, HELLO, PAUSING, drive_all
 
 
@@ -284,6 +285,33 @@ RETURN_TYPE = "io.kestra.plugin.core.debug.Return, format: two"
 
 
 def _everything():
-    from runner.store.base import ExecutionFilter
-
     return ExecutionFilter()
+
+
+QUEUEING = """\
+id: one-at-a-time
+namespace: company.team
+concurrency: {limit: 1}
+tasks:
+  - {id: wait, type: io.kestra.plugin.core.flow.Pause}
+"""
+
+
+def test_what_is_queued_can_run_over_the_limit_or_be_given_up(services, runtime):
+    shown = ended(services, QUEUEING, "one-at-a-time")
+    assert shown.execution.state is State.PAUSED
+    order = Order("company.team", "one-at-a-time", inputs={})
+    queued = [services.executions.create(order, by=LOCAL).execution.id for _ in range(2)]
+    for each in queued:
+        drive_all(runtime, each)
+    assert {services.executions.head(each).state for each in queued} == {State.QUEUED}
+
+    services.executions.unqueue(queued[0], by=LOCAL)
+    services.executions.unqueue(queued[1], by=LOCAL, state=State.CANCELLED)
+    for each in queued:
+        drive_all(runtime, each)
+
+    found = [services.executions.head(each).state for each in queued]
+    assert found == [State.PAUSED, State.CANCELLED]
+    with pytest.raises(ArgumentInvalid):
+        services.executions.unqueue(queued[0], by=LOCAL)

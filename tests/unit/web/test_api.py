@@ -306,7 +306,7 @@ def test_what_is_not_built_says_so(stocked, runtime):
     execution_id = run(stocked, runtime)
 
     for method, path in (
-        ("POST", f"{EXECUTIONS}/{execution_id}/force-run"),
+        ("POST", f"{EXECUTIONS}/{execution_id}/resume-from-breakpoint"),
         ("GET", f"{EXECUTIONS}/{execution_id}/follow-dependencies"),
         ("GET", "/api/v1/main/dashboards"),
         ("PUT", "/api/v1/main/triggers/backfill/create"),
@@ -649,3 +649,16 @@ def test_the_catalogue_is_sent_once(client):
     again = client.get("/api/v1/plugins", headers={"If-None-Match": first.headers["ETag"]})
 
     assert (again.status_code, again.data) == (304, b"")
+
+
+def test_a_scheduled_execution_can_be_forced_to_run(stocked, runtime):
+    made = stocked.post(f"{EXECUTIONS}/company.team/hello?scheduleDate=2030-01-01T00:00:00Z").json
+    drive_all(runtime, made["id"])
+    assert stocked.get(f"{EXECUTIONS}/{made['id']}").json["state"]["current"] == "CREATED"
+
+    assert stocked.post(f"{EXECUTIONS}/{made['id']}/force-run").status_code == 200
+    drive_all(runtime, made["id"])
+
+    assert stocked.get(f"{EXECUTIONS}/{made['id']}").json["state"]["current"] == "SUCCESS"
+    assert stocked.post(f"{EXECUTIONS}/{made['id']}/force-run").status_code == 422
+    assert stocked.post(f"{EXECUTIONS}/{made['id']}/unqueue").status_code == 422
