@@ -339,6 +339,9 @@ class RunContext(Protocol):
         dropped. Raises TaskError.
         """
 
+    def sealed(self, text: str) -> Mapping[str, str]:
+        """Return a text as an output that is stored encrypted; expressions see the text."""
+
     def metric(
         self, name: str, kind: str, value: float, tags: Mapping[str, str] | None = None
     ) -> None:

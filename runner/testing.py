@@ -31,6 +31,7 @@ from runner.errors import NotFound, Refused
 from runner.expressions import Context, EmptyWorld, ExpressionError, render_value, secret_entry
 from runner.expressions import Settings as ExpressionSettings
 from runner.model.logs import Level, LogLine
+from runner.sealing import Seal
 from runner.plugin import Identity, NamespaceFile, Task, TaskStopped
 from runner.registry import load
 from runner.taskrunners.base import CannotRun, Command, Ended, LineSink
@@ -352,6 +353,9 @@ class FakeRunContext:
         built = load().build_plugin(own, lambda value, typed: self.render(value, typed=typed))
         assert isinstance(built, Task)
         return built
+
+    def sealed(self, text: str) -> Mapping[str, str]:
+        return Seal(None).close_output(text)
 
     def metric(
         self, name: str, kind: str, value: float, tags: Mapping[str, str] | None = None

@@ -18,8 +18,9 @@ from runner.queue.rq import RqQueue, connect
 from runner.queue.server import url_of
 from runner.runtime import Runtime
 from runner.runtime.flows import FlowCache
+from runner.sealing import Seal
 from runner.secrets import ConfiguredSecrets, Mask, from_environment, from_file
-from runner.settings import Settings
+from runner.settings import Settings, resolve
 from runner.storage import open_storage
 from runner.store import check_version, migrate, open_store
 from runner.store.base import Store
@@ -78,6 +79,7 @@ def make_runtime(
         flows=FlowCache(types),
         default_task_runner=default_task_runner(settings, environment),
         envs=_envs(settings, environment),
+        seal=Seal(resolve(settings.encryption_key, environment) if settings.encryption_key else None),
     )
 
 

@@ -99,6 +99,10 @@ class AttemptContext:
             raise TaskError(f"{raw.get('type')} is no task")
         return built
 
+    def sealed(self, text: str) -> Mapping[str, str]:
+        self._runtime.mask.add(text)
+        return self._runtime.seal.close_output(text)
+
     def metric(
         self, name: str, kind: str, value: float, tags: Mapping[str, str] | None = None
     ) -> None:

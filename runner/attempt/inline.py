@@ -147,6 +147,10 @@ class InlineContext:
     ) -> Any:
         return render_value(value, with_extra(self.context, extra), typed=typed)
 
+    def sealed(self, text: str) -> Mapping[str, str]:
+        self._runtime.mask.add(text)
+        return self._runtime.seal.close_output(text)
+
     def metric(
         self, name: str, kind: str, value: float, tags: Mapping[str, str] | None = None
     ) -> None:

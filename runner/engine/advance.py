@@ -50,7 +50,7 @@ def advance(
     step = Step(flow, execution, runs, now)
     match event:
         case Started():
-            _started(step, event.admitted)
+            _started(step, event)
         case Evaluated():
             _evaluated(step, event)
         case TaskSucceeded() | TaskFailed() | TaskKilled():
@@ -84,8 +84,15 @@ def _is_change(event: Event) -> bool:
     return not isinstance(event, Evaluated | Continued | Recovered)
 
 
-def _started(step: Step, admitted: State) -> None:
-    if step.execution.state not in (State.CREATED, State.QUEUED):
+_ADMISSIBLE = (State.CREATED, State.QUEUED, State.RESTARTED)
+
+
+def _started(step: Step, event: Started) -> None:
+    admitted, state = event.admitted, step.execution.state
+    if state not in _ADMISSIBLE or (state is State.RESTARTED and admitted is State.RUNNING):
+        return
+    if any(entered is State.RESTARTED for entered, _ in step.execution.history):
+        _restart_admitted(step, event)
         return
     sla.arm(step, max(step.execution.created_at, step.execution.schedule_at or step.execution.created_at))
     if admitted is State.QUEUED:
@@ -97,6 +104,21 @@ def _started(step: Step, admitted: State) -> None:
         step.execution = step.execution.enter(State.RUNNING, step.now)
         step.do(Announce(State.RUNNING))
         lists.begin(step, None)
+
+
+def _restart_admitted(step: Step, event: Started) -> None:
+    """A restarted execution had to wait for a slot, or waits now: which runs go on is kept."""
+    if event.admitted is State.QUEUED:
+        step.execution = replace(
+            step.execution.enter(State.QUEUED, step.now), deferred=event.restarted
+        )
+        step.do(Announce(State.QUEUED))
+    elif event.admitted.is_terminal:
+        ending.end(step, event.admitted)
+    else:
+        run_ids = step.execution.deferred
+        step.execution = replace(step.execution, deferred=())
+        _go_on(step, run_ids)
 
 
 def _evaluated(step: Step, event: Evaluated) -> None:
@@ -191,16 +213,20 @@ def _kill(step: Step) -> None:
 def _restarted(step: Step, event: Restarted) -> None:
     if step.execution.state is not State.RESTARTED:
         return
+    _go_on(step, event.task_run_ids)
+
+
+def _go_on(step: Step, run_ids: tuple[str, ...]) -> None:
     step.execution = step.execution.enter(State.RUNNING, step.now)
     step.do(Announce(State.RUNNING))
     sla.arm(step, step.now)
-    for run_id in event.task_run_ids:
+    for run_id in run_ids:
         run = step.find(run_id)
         if run is not None and run.state.is_created:
             lists.dispatch(step, run)
         elif run is not None and run.state.is_terminal:
             lists.child_ended(step, run)
-    if not event.task_run_ids:
+    if not run_ids:
         lists.begin(step, None)
 
 

@@ -19,10 +19,11 @@ from runner.model.states import State
 @dataclass(frozen=True, slots=True)
 class Started:
     """The execution may begin, or may not: RUNNING, QUEUED, CANCELLED or FAILED by its flow's
-    limit.
+    limit. *restarted*: the task runs of a restart that needs a slot again (`Restarted`).
     """
 
     admitted: State = State.RUNNING
+    restarted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ def context_of(runtime: Runtime, execution_id: str) -> Context:
         execution = tx.executions.get(execution_id)
         flow = runtime.flows.get(tx, execution.namespace, execution.flow_id, execution.revision)
     runs = RunView(execution.id, flow, runtime.store.read)
-    variables = ExecutionVariables(flow, execution, runs, shared=runtime.shared_variables)
+    variables = ExecutionVariables(flow, execution, runs, shared=runtime.shared_variables, opened=runtime.opened)
     world = FlowWorld(runtime, execution.namespace, execution_id=execution.id)
     return Context(variables.of(execution, None), world)
 
@@ -253,7 +253,7 @@ def _inputs(
     def rendered(value: Any, variables: Mapping[str, Any], typed: bool) -> Any:
         return render_value(value, Context({**about, **variables}, world), typed=typed)
 
-    return resolve_inputs(child, given, rendered)
+    return resolve_inputs(child, given, rendered, runtime.seal.close)
 
 
 def _inherited(

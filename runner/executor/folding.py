@@ -264,13 +264,16 @@ class Folding:
         """Return what expressions of a task run (or of the flow) see."""
         if self._variables is None:
             self._variables = ExecutionVariables(
-                self.flow, self.head, self.runs, shared=self.runtime.shared_variables
+                self.flow, self.head, self.runs, shared=self.runtime.shared_variables,
+                opened=self.runtime.opened,
             )
         return Context(self._variables.of(self.head, run), self._world)
 
     def _evaluated(self, command: Evaluate) -> Event:
         if command.purpose == "outputs":
-            return outputs.flow_outputs(self.flow, self.context(None), command)
+            return outputs.flow_outputs(
+                self.flow, self.context(None), command, self.runtime.seal.close
+            )
         if command.purpose == "listeners":
             return listeners.chosen(self.runtime, self.flow, self.head, self.context(None))
         run = self.runs.get(command.task_run_id or "")
@@ -468,6 +471,8 @@ class Folding:
         limit = self.flow.concurrency
         assert limit is not None
         restarted, self._restarted = self._restarted, None
+        if restarted is None and self.head.state is not State.CREATED:
+            return  # somebody forced it to run
         if restarted is not None and tx.executions.holds_slot(self.head.id):
             self._feed(restarted)
             return

@@ -35,7 +35,13 @@ class Examined:
     warning: str | None = None
 
 
-def resolve_inputs(flow: Flow, given: Mapping[str, Any], render: RenderInput) -> dict[str, Any]:
+Seal = Callable[[str], Any]
+"""Text of a SECRET → what is stored of it; raises a HeadraceError when there is no key."""
+
+
+def resolve_inputs(
+    flow: Flow, given: Mapping[str, Any], render: RenderInput, seal: Seal | None = None
+) -> dict[str, Any]:
     """Return the inputs of an execution; ids with dots become nested maps.
 
     Raises:
@@ -45,7 +51,16 @@ def resolve_inputs(flow: Flow, given: Mapping[str, Any], render: RenderInput) ->
     faults = [error for one in examined for error in one.errors]
     if faults:
         raise InputInvalid("\n".join(faults))
-    return nested({one.declared.id: one.value for one in examined if one.enabled})
+    return nested({one.declared.id: _stored(one, seal) for one in examined if one.enabled})
+
+
+def _stored(one: Examined, seal: Seal | None) -> Any:
+    if one.declared.type != "SECRET" or one.value is None or seal is None:
+        return one.value
+    try:
+        return seal(str(one.value))
+    except HeadraceError as exc:
+        raise InputInvalid(_fault(one.declared, exc.message)) from exc
 
 
 def examine_inputs(
@@ -62,7 +77,7 @@ def undeclared(inputs: Sequence[Input], given: Mapping[str, Any]) -> list[str]:
     return [name for name in given if name not in names]
 
 
-def convert_output(output: Output, value: Any) -> Any:
+def convert_output(output: Output, value: Any, seal: Seal | None = None) -> Any:
     """Return a flow output's rendered value as its type.
 
     Raises:
@@ -71,7 +86,8 @@ def convert_output(output: Output, value: Any) -> Any:
     if value is None:
         return None
     try:
-        return read_value(output.type, value, {}, lenient=True)
+        read = read_value(output.type, value, {}, lenient=True)
+        return seal(str(read)) if output.type == "SECRET" and seal is not None else read
     except ValueError as exc:
         raise InputInvalid(str(exc)) from exc
 

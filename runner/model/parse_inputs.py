@@ -47,7 +47,7 @@ INPUT_TYPES: dict[str, tuple[str, ...]] = {
 }
 """Every type of input with its own properties."""
 
-AVAILABLE = frozenset(INPUT_TYPES) - {"SECRET", "FORM"}
+AVAILABLE = frozenset(INPUT_TYPES) - {"FORM"}
 """Types of inputs that are built."""
 
 _NO_ITEMS = ("ARRAY", "SECRET", "MULTISELECT", "ENUM", "SELECT")

@@ -17,7 +17,8 @@ class Problem:
 
     *code* is a stable word: ``yaml``, ``structure``, ``type_unknown``, ``property_unknown``,
     ``value``, ``required``, ``duplicate``, ``not_available_yet``, ``expression``, ``rule``,
-    ``border`` (namespace outside its source), ``owner`` …
+    ``border`` (namespace outside its source), ``owner`` … *subject* is the id of the nearest task,
+    input … around the place.
     """
 
     message: str
@@ -26,6 +27,15 @@ class Problem:
     line: int | None = None
     column: int | None = None
     severity: Severity = "error"
+    subject: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The finding on one line, with its place."""
+        if not self.path:
+            return self.message
+        place = f"{self.path} ({self.subject})" if self.subject else self.path
+        return f"{place}: {self.message}"
 
 
 class FlowInvalid(HeadraceError):
@@ -35,5 +45,4 @@ class FlowInvalid(HeadraceError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        lines = (f"{p.path}: {p.message}" if p.path else p.message for p in self.problems)
-        super().__init__("\n".join(lines) or None)
+        super().__init__("\n".join(problem.text for problem in self.problems) or None)

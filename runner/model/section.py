@@ -34,7 +34,23 @@ class Report:
     ) -> None:
         """Note a problem of the value (or key) at *path*."""
         at = self._document.position(path, of_key=of_key)
-        self.problems.append(Problem(message, code, show(path), at.line, at.column, severity))
+        self.problems.append(
+            Problem(message, code, show(path), at.line, at.column, severity, self._subject(path))
+        )
+
+    def _subject(self, path: Path) -> str | None:
+        """Return the id of the innermost object on the way that has one."""
+        value, found = self._document.value, None
+        for step in path:
+            if isinstance(value, dict):
+                value = value.get(step)
+            elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+                value = value[int(step)]
+            else:
+                break
+            if isinstance(value, dict) and isinstance(value.get("id"), str):
+                found = value["id"]
+        return found
 
     def is_written(self, path: Path) -> bool:
         """Say whether the value stands in the text itself, not in plugin defaults."""

@@ -13,6 +13,7 @@ from runner.clock import Clock, SystemClock
 from runner.queue import Queue
 from runner.registry import Registry
 from runner.runtime.flows import FlowCache
+from runner.sealing import Seal
 from runner.secrets import Mask, Secrets
 from runner.settings import Settings
 from runner.storage.base import Storage
@@ -38,6 +39,7 @@ class Runtime:
     clock: Clock = field(default_factory=SystemClock)
     default_task_runner: str = "process"  # docker | process, decided at start
     envs: Mapping[str, str] = field(default_factory=dict)
+    seal: Seal = field(default_factory=lambda: Seal(None))  # of values that are stored encrypted
 
     @cached_property
     def work_folder(self) -> Path:
@@ -48,6 +50,10 @@ class Runtime:
     def credential_names(self) -> frozenset[str]:
         """Environment variables that the settings refer to as credentials."""
         return frozenset(_references(self.settings.model_dump()))
+
+    def opened(self, value: Any) -> Any:
+        """Return plain data with what was encrypted in it as text; the log will not show it."""
+        return self.seal.opened(value, self.mask.add)
 
     @cached_property
     def shared_variables(self) -> Mapping[str, Any]:

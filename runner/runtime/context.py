@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from runner.clock import iso
@@ -10,17 +10,23 @@ from runner.model.execution import Execution, Labels, TaskRun
 from runner.model.flow import Flow
 from runner.runtime.runs import RunView
 
+Opened = Callable[[Any], Any]
+"""Plain data → the same with what was encrypted in it as text."""
+
 
 class LazyOutputs(Mapping[str, Any]):
     """``outputs``: one map for each task that has run, loaded when it is looked at."""
 
-    def __init__(self, runs: RunView) -> None:
+    def __init__(self, runs: RunView, opened: Opened | None = None) -> None:
         self._runs = runs
+        self._opened = opened
 
     def __getitem__(self, task_id: str) -> Any:
         outputs = self._runs.outputs(task_id)
         if outputs is None:
             raise KeyError(task_id)
+        if self._opened is not None and self._runs.holds_sealed(task_id):
+            return self._opened(outputs)
         return outputs
 
     def __contains__(self, task_id: object) -> bool:
@@ -71,6 +77,7 @@ class ExecutionVariables:
         runs: RunView,
         *,
         shared: Mapping[str, Any],
+        opened: Opened | None = None,
     ) -> None:
         self._flow = flow
         self._runs = runs
@@ -83,8 +90,8 @@ class ExecutionVariables:
                 "revision": execution.revision,
                 "tenantId": "main",
             },
-            "inputs": _with_defaults(flow, execution.inputs),
-            "outputs": LazyOutputs(runs),
+            "inputs": _with_defaults(flow, _inputs(flow, execution.inputs, opened)),
+            "outputs": LazyOutputs(runs, opened),
             "tasks": LazyStates(flow, runs),
             "vars": execution.variables or flow.variables,
             "labels": nested_labels(execution.labels),
@@ -142,6 +149,14 @@ def _parent(run: TaskRun) -> dict[str, Any]:
         found["taskrun"] = {"value": run.value}
     if run.outputs:
         found["outputs"] = run.outputs
+    return found
+
+
+def _inputs(
+    flow: Flow, inputs: Mapping[str, Any], opened: Opened | None
+) -> Mapping[str, Any]:
+    has_secrets = any(declared.type == "SECRET" for declared in flow.inputs)
+    found: Mapping[str, Any] = opened(inputs) if has_secrets and opened is not None else inputs
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from runner.model.execution import TaskRun
 from runner.model.flow import Flow
+from runner.sealing import holds_sealed
 from runner.store.base import Tx
 
 Reader = Callable[[], AbstractContextManager[Tx]]
@@ -35,6 +36,7 @@ class RunView:
         self._whole_live = is_new
         self._is_new = is_new
         self._gone: set[str] = set()
+        self._sealed: set[str] = set()
 
     # ── for the engine ───────────────────────────────────────────────────────────────────────────
 
@@ -111,6 +113,10 @@ class RunView:
                 self._place_outputs(found, run)
         return found
 
+    def holds_sealed(self, task_id: str) -> bool:
+        """Say whether outputs of a task hold something encrypted."""
+        return task_id in self._sealed
+
     def tasks_with_runs(self) -> list[str]:
         """Return the ids of the tasks that have a run."""
         return [task_id for task_id in self._flow.places if self.outputs(task_id) is not None]
@@ -155,6 +161,8 @@ class RunView:
             if below is not None:
                 below[run.id] = run
         has_changed = before is None or before.outputs is not run.outputs
+        if has_changed and run.outputs and holds_sealed(run.outputs):
+            self._sealed.add(run.task_id)
         if has_changed and (placed := self._outputs.get(run.task_id)) is not None:
             self._place_outputs(placed, run)
 

@@ -230,7 +230,7 @@ def _context(runtime: Runtime, flow: Flow, upstream: _Upstream) -> Context:
     """Everything of the upstream, with the listening flow as ``flow`` (§12.6)."""
     execution = upstream.execution
     shared = runtime.shared_variables
-    variables = ExecutionVariables(upstream.flow, execution, upstream.runs, shared=shared).of(
+    variables = ExecutionVariables(upstream.flow, execution, upstream.runs, shared=shared, opened=runtime.opened).of(
         execution, None
     )
     variables["flow"] = {"id": flow.id, "namespace": flow.namespace, "revision": flow.revision}

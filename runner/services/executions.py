@@ -20,16 +20,18 @@ from runner.engine.creation import (
     merge_labels,
     with_label,
 )
-from runner.engine.events import Kill, Pause, Restarted, Resume
+from runner.engine.events import Kill, Pause, Restarted, Resume, Started
 from runner.engine.restart import Restart
-from runner.errors import ArgumentInvalid, Conflict, NotFound, Refused
+from runner.errors import ArgumentInvalid, Conflict, HeadraceError, NotFound, Refused
 from runner.model.execution import Execution, Labels, TaskRun
 from runner.model.flow import Flow
 from runner.model.inputs import Examined
 from runner.model.states import State
+from runner.model.wake import Wake
 from runner.runtime import Runtime
 from runner.services import firing
 from runner.services.audit import record
+from runner.services.checks import failed_checks, refuse_blocked, strictest
 from runner.services.creation import Creator, DirectCreator
 from runner.services.firing import Creation, send_wakes
 from runner.services.inputs import Given, Inputs, Upload, resume_inputs
@@ -38,6 +40,7 @@ from runner.storage.base import execution_path
 from runner.store.base import ExecutionFilter, Fold, Page, Tx
 
 LATEST = "latest"
+_NO_LIMIT = 1_000_000_000
 _TRIES = 5
 
 
@@ -100,6 +103,13 @@ class Executions:
         execution_id = ids.new()
         flow = self._flow_to_run(order)
         resolved = self._inputs.resolve(flow, order.inputs, execution_id=execution_id)
+        failed = failed_checks(self._runtime, flow, resolved)
+        try:
+            refuse_blocked(failed)
+        except HeadraceError:
+            self._inputs.forget(flow, execution_id)
+            raise
+        make = firing.create_failed if strictest(failed) == "FAIL_EXECUTION" else firing.create
         beginning = Beginning(
             inputs=resolved,
             labels=order.labels,
@@ -114,7 +124,7 @@ class Executions:
             row = tx.flows.get(flow.namespace, flow.id)
             if order.revision is None and row.revision != flow.revision:
                 raise Conflict("the flow has just changed; try again")
-            return firing.create(self._runtime, tx, flow, row, beginning, by=by, key=key)
+            return make(self._runtime, tx, flow, row, beginning, by=by, key=key)
 
         creation = self._creator.run(write)
         if not creation.is_new:
@@ -248,6 +258,56 @@ class Executions:
             return None
         flow = self.flow_of(execution)
         return self._inputs.resolve_resume(flow, paused, execution, given)
+
+    def unqueue(
+        self, execution_id: str, *, by: Principal, state: State = State.RUNNING
+    ) -> Execution:
+        """Let a queued execution run in spite of its flow's limit, or end it CANCELLED or FAILED.
+
+        Raises:
+            ArgumentInvalid: it is not queued.
+        """
+        if state not in (State.RUNNING, State.CANCELLED, State.FAILED):
+            raise ArgumentInvalid(f"a queued execution cannot be put into state {state}")
+        with self._runtime.store.begin() as tx:
+            execution = _lock(tx, execution_id)
+            if execution.state is not State.QUEUED:
+                raise ArgumentInvalid(f"Execution '{execution_id}' is not queued, can't unqueue it")
+            wake = self._admitted(tx, execution, state)
+            record(self._runtime, tx, by, "execution.unqueue", execution_id, state=str(state))
+        send_wakes(self._runtime, [wake])
+        return execution
+
+    def force_run(self, execution_id: str, *, by: Principal) -> Execution:
+        """Let an execution run that waits: for its date, for a slot, or paused.
+
+        Raises:
+            ArgumentInvalid: it has ended.
+        """
+        execution = self.head(execution_id)
+        if execution.state.is_terminal:
+            raise ArgumentInvalid(
+                f"Only non-terminated executions can be forced to run, state is {execution.state}"
+            )
+        if execution.state is State.PAUSED:
+            return self.resume(execution_id, by=by)
+        with self._runtime.store.begin() as tx:
+            execution = _lock(tx, execution_id)
+            wake = None
+            if execution.state in (State.CREATED, State.QUEUED):
+                wake = self._admitted(tx, execution, State.RUNNING)
+            record(self._runtime, tx, by, "execution.force-run", execution_id)
+        send_wakes(self._runtime, [wake])
+        return execution
+
+    def _admitted(self, tx: Tx, execution: Execution, state: State) -> Wake | None:
+        flow = self._runtime.flows.get(
+            tx, execution.namespace, execution.flow_id, execution.revision
+        )
+        wants_slot = flow.concurrency is not None and state is State.RUNNING
+        if wants_slot and tx.executions.take_slot(execution.id):
+            tx.flows.take_slot(execution.namespace, execution.flow_id, _NO_LIMIT)
+        return tx.events.add(execution.id, Started(state))
 
     # ── again
 

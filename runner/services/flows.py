@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from runner.errors import ArgumentInvalid, NotFound, Refused
 from runner.model.flow import Flow
 from runner.model.parser import Parsed, parse_flow
 from runner.model.problems import FlowInvalid, Problem
+from runner.model.yaml import MalformedYaml, read
 from runner.runtime import Runtime
 from runner.services.audit import record
 from runner.services.firing import GIT_OWNER
@@ -20,6 +22,7 @@ from runner.services.triggers import forget_triggers, store_triggers
 from runner.store.base import FlowRow, Revision, Tx
 
 API_OWNER = "api"
+_ANY_TASK = {"id": "any", "type": "io.kestra.plugin.core.log.Log", "message": ""}
 _REVISION_LINE = re.compile(r"^revision:[ \t]*\d+[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
 _NAMESPACE_LINE = re.compile(r"^namespace:.*$", re.MULTILINE)
 _DISABLED_LINE = re.compile(r"^disabled:.*(?:\r?\n|\Z)", re.MULTILINE)
@@ -111,6 +114,23 @@ class Flows:
         """Read one text."""
         self._check_size(source)
         return parse_flow(source, self._runtime.registry)
+
+    def validate_part(self, source: str, section: str) -> Sequence[Problem]:
+        """Return what there is to say about a single task (*section* ``tasks``) or trigger
+        (``triggers``), given as YAML or JSON; places count from it.
+        """
+        self._check_size(source)
+        try:
+            written = read(source).value
+        except MalformedYaml as exc:
+            return [Problem(f"Illegal flow source: YAML parsing error: {exc.message}", "yaml")]
+        around = {"id": "part", "namespace": "part", "tasks": [_ANY_TASK], section: [written]}
+        parsed = parse_flow(json.dumps(around), self._runtime.registry)
+        prefix = f"{section}[0]"
+        return [
+            replace(each, path=each.path.removeprefix(prefix).lstrip("."), line=None, column=None)
+            for each in parsed.problems
+        ]
 
     # ── write
 

@@ -11,13 +11,14 @@ from runner.errors import InputInvalid, TooLarge
 from runner.expressions import Context, render_value
 from runner.model.execution import Execution, TaskRun
 from runner.model.flow import Flow, Input
-from runner.model.inputs import Examined, examine_inputs, resolve_inputs
+from runner.model.inputs import Examined, examine_inputs, nested, resolve_inputs
 from runner.model.parse_inputs import read_inputs
 from runner.model.section import Report, Section
 from runner.model.yaml import Document
 from runner.runtime import Runtime
 from runner.runtime.context import nested_labels
 from runner.runtime.world import FlowWorld
+from runner.services.checks import FailedCheck, failed_checks
 from runner.storage.base import SCHEME, execution_path
 
 _ODD = re.compile(r"[^\w.@+-]+")
@@ -57,7 +58,9 @@ class Inputs:
             return {}
         try:
             values = self._plain(flow, flow.inputs, given, execution_id)
-            return resolve_inputs(flow, values, self.renderer(flow, execution_id))
+            return resolve_inputs(
+                flow, values, self.renderer(flow, execution_id), self._runtime.seal.close
+            )
         except (InputInvalid, TooLarge):
             self.forget(flow, execution_id)
             raise
@@ -71,11 +74,17 @@ class Inputs:
             return None
         asked = replace(flow, inputs=declared)
         values = self._plain(asked, declared, given, execution.id)
-        return resolve_inputs(asked, values, self.renderer(flow, execution.id))
+        renderer = self.renderer(flow, execution.id)
+        return resolve_inputs(asked, values, renderer, self._runtime.seal.close)
 
     def examine(self, flow: Flow, given: Mapping[str, Given]) -> Sequence[Examined]:
         """Return what would become of each input, without storing anything."""
         return examine_inputs(flow.inputs, _unstored(flow.inputs, given), self.renderer(flow, ""))
+
+    def failed_checks(self, flow: Flow, examined: Sequence[Examined]) -> Sequence[FailedCheck]:
+        """Return the checks of a flow that do not hold for inputs that were examined."""
+        values = {one.declared.id: one.value for one in examined if one.enabled}
+        return failed_checks(self._runtime, flow, nested(values))
 
     def renderer(self, flow: Flow, execution_id: str) -> RenderInput:
         """Return the function that renders defaults and conditions of inputs."""

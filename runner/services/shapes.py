@@ -17,6 +17,7 @@ from runner.model.inputs import Examined
 from runner.model.logs import LogLine
 from runner.model.problems import Problem
 from runner.model.states import State
+from runner.services.checks import FailedCheck
 from runner.store.base import FlowRow, KvRow, Revision, TriggerRow
 
 TENANT = "main"
@@ -210,13 +211,18 @@ def validation(index: int, document: Mapping[str, Any], problems: Iterable[Probl
     )
 
 
-def inputs_validation(parsed: Flow, examined: Iterable[Examined]) -> Json:
+def inputs_validation(
+    parsed: Flow, examined: Iterable[Examined], checks: Iterable[FailedCheck] = ()
+) -> Json:
     """What there is to say about inputs that were given (§8)."""
     return {
         "id": parsed.id,
         "namespace": parsed.namespace,
         "inputs": [_examined(one) for one in examined],
-        "checks": [],
+        "checks": [
+            {"message": each.message, "style": each.style, "behavior": each.behavior}
+            for each in checks
+        ],
     }
 
 
@@ -234,18 +240,25 @@ def problem(value: Problem) -> Json:
 
 def problem_text(value: Problem) -> str:
     """A problem on one line, as Kestra writes it."""
-    return f"{value.path}: {value.message}" if value.path else value.message
+    return value.text
 
 
 def _examined(one: Examined) -> Json:
     declared = one.declared
+    shown = "******" if declared.type == "SECRET" and one.value is not None else one.value
+    errors = (*one.errors, *((one.warning,) if one.warning else ()))
     return without_none(
         {
-            "input": {"id": declared.id, "type": declared.type, "required": declared.required},
-            "value": one.value,
+            "input": {
+                **declared.properties,
+                "id": declared.id,
+                "type": declared.type,
+                "required": declared.required,
+            },
+            "value": shown,
             "enabled": one.enabled,
             "isDefault": one.is_default,
-            "errors": [{"message": error} for error in one.errors] or None,
+            "errors": [{"message": error} for error in errors] or None,
         }
     )
 

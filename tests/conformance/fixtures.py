@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -30,6 +31,21 @@ class NullOutputTask(Task):
 
     def run(self, ctx: RunContext) -> Outputs:
         return self.Outputs()
+
+
+class Encrypted(Task):
+    """An output that is stored encrypted."""
+
+    kind = TaskKind.INLINE
+
+    type: Literal["io.kestra.core.tasks.test.Encrypted"] = "io.kestra.core.tasks.test.Encrypted"
+    format: str
+
+    class Outputs(Task.Outputs):
+        value: Mapping[str, str]
+
+    def run(self, ctx: RunContext) -> Outputs:
+        return self.Outputs(value=ctx.sealed(self.format))
 
 
 class ReadFile(Task):
@@ -75,6 +91,22 @@ class TaskWithAlias(Task):
 
     def run(self, ctx: RunContext) -> None:
         ctx.log.info(self.message or "")
+
+
+class ListenersTestTask(Task):
+    """The execution's fields as a text."""
+
+    kind = TaskKind.INLINE
+
+    type: Literal["io.kestra.core.runners.ListenersTestTask"] = (
+        "io.kestra.core.runners.ListenersTestTask"
+    )
+
+    class Outputs(Task.Outputs):
+        value: str
+
+    def run(self, ctx: RunContext) -> Outputs:
+        return self.Outputs(value=str(dict(ctx.variables["execution"])))
 
 
 class TriggerWithAlias(TriggerType):
