@@ -35,7 +35,8 @@ def test_a_default_is_the_placeholder_and_the_hint():
 
 def test_what_was_entered_stands_beside_what_was_wrong_with_it():
     errors, rest = errors_by_input(
-        "Invalid value for input `n`. Cause: it must be less than 10\nMissing required input:day\nodd"
+        "Invalid value for input `n`. Cause: it must be less than 10\n"
+        "Missing required input:day\nodd"
     )
 
     field = field_of(Input("n", "INT"), Entry({"n": ("99",)}, errors))
