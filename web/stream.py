@@ -7,7 +7,7 @@ of them; they hold no database connection. Frames come at most twice a second.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Condition, Thread
@@ -28,9 +28,10 @@ log = structlog.get_logger(__name__)
 
 FRAME_SECONDS = 0.5
 PING_SECONDS = 15.0
-_EAGER_SECONDS = 0.02  # while somebody waits for something young
-_EAGER_FOR = 2.0
+_PACES = ((0.1, 0.002), (0.5, 0.005), (2.0, 0.02))
+"""Up to which age of a watch (seconds) it is looked at how often: short runs end soon."""
 _CALM_SECONDS = 0.1
+_SHARE = 3  # the reader rests this many times as long as it has looked
 _KEPT_LINES = 5_000
 _AT_ONCE = 1_000
 _LONGEST_WAIT = 3600.0
@@ -62,6 +63,7 @@ class _Watch:
 
     execution_id: str
     since: float
+    look_at: float = 0.0  # not before
     followers: int = 0
     with_runs: int = 0  # followers that want whole executions
     with_lines: int = 0  # followers that want log lines
@@ -269,11 +271,23 @@ class Streams:
                 while not self._watches and not self.is_stopping():
                     self._condition.wait(1.0)
                 watches = list(self._watches.values())
+            started = time.monotonic()
             for watch in watches:
-                self._look(watch)
-            time.sleep(_pause(watches))
+                if watch.look_at <= started:
+                    self._look(watch)
+                    watch.look_at = started + _pace(started - watch.since)
+            self._rest(watches, time.monotonic() - started)
         with self._condition:
             self._condition.notify_all()
+
+    def _rest(self, watches: Sequence[_Watch], looked: float) -> None:
+        """Until the next look is due, or somebody new is there."""
+        due = min((watch.look_at for watch in watches), default=0.0)
+        time.sleep(_SHARE * looked)
+        with self._condition:
+            left = due - time.monotonic()
+            if left > 0 and len(self._watches) == len(watches):
+                self._condition.wait(left)
 
     def _look(self, watch: _Watch) -> None:
         try:
@@ -335,9 +349,9 @@ def log_frame(line: LogLine) -> Frame:
     return Frame("progress", orjson.dumps(shapes.log_line(line)))
 
 
-def _pause(watches: list[_Watch]) -> float:
-    young = time.monotonic() - _EAGER_FOR
-    return _EAGER_SECONDS if any(watch.since > young for watch in watches) else _CALM_SECONDS
+def _pace(age: float) -> float:
+    """How long until the next look at something of that age."""
+    return next((pace for limit, pace in _PACES if age < limit), _CALM_SECONDS)
 
 
 def _end_of(watch: _Watch) -> int:
