@@ -42,7 +42,8 @@ class Checked:
 def validate(paths: tuple[Path, ...], as_json: bool, namespace: str | None) -> None:
     """Check flow files, and all .yaml and .yml files below folders.
 
-    Ends with 1 if anything is wrong.
+    Hidden folders, namespace files (_files) and headrace.yaml are passed over. Ends with 1 if
+    anything is wrong.
     """
     checked = check_files(files_of(paths), namespace)
     click.echo(as_array(checked) if as_json else as_text(checked))
@@ -51,14 +52,18 @@ def validate(paths: tuple[Path, ...], as_json: bool, namespace: str | None) -> N
 
 
 def files_of(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield files as they are, and folders' YAML files in order; hidden folders are passed over."""
+    """Yield files as they are, and folders' YAML files in order, but what holds no flows."""
     for path in paths:
         if not path.is_dir():
             yield path
             continue
         for folder, folders, names in os.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            yield from (Path(folder, name) for name in sorted(names) if name.endswith(_SUFFIXES))
+            folders[:] = sorted(name for name in folders if name != "_files" and name[0] != ".")
+            yield from (Path(folder, name) for name in sorted(names) if _may_be_flow(name))
+
+
+def _may_be_flow(name: str) -> bool:
+    return name.endswith(_SUFFIXES) and name != "headrace.yaml"
 
 
 def check_files(files: Iterable[Path], namespace: str | None = None) -> list[Checked]:

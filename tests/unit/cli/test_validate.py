@@ -90,3 +90,11 @@ def test_literals_that_can_only_fail_are_wrong_here(run):
     result = run("a.yaml", a=GOOD.replace("message:", "level: loud\n    message:"))
     assert result.exit_code == 1
     assert "[value]" in result.output
+
+
+def test_settings_namespace_files_and_hidden_folders_are_no_flows(run, tmp_path):
+    for folder in ("_files", ".git"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "data.yaml").write_text("a: 1\n")
+    result = run(".", good=GOOD, headrace="sources: []\n")
+    assert result.output == "1 file checked, all valid\n"
