@@ -70,7 +70,7 @@ def begin(
 
 
 def labels_of(flow: Flow, beginning: Beginning, execution_id: str) -> Labels:
-    """Return the labels of a new execution: the flow's, those given, the system's; later ones win."""
+    """Return a new execution's labels: the flow's, those given, the system's; later ones win."""
     own = (label for label in flow.labels if not label[0].startswith(SYSTEM_PREFIX))
     given = dict(beginning.labels)
     system = [
