@@ -74,7 +74,7 @@ class Access:
             AddressInvalid: the URL may not be used. SettingsInvalid: a secret is not set.
         """
         credentials = source.credentials
-        url = checked_url(source.url, allow_local=source.allow_local)
+        url = _absolute(checked_url(source.url, allow_local=source.allow_local))
         if credentials is None:
             return cls(url, allow_local=source.allow_local, timeout=source.timeout)
         password = resolve(credentials.password) if credentials.password else ""
@@ -123,6 +123,11 @@ class Access:
         if self.ssh_key:
             options += ["-o", "IdentitiesOnly=yes", "-i", str(self.ssh_key.absolute())]
         return options
+
+
+def _absolute(url: str) -> str:
+    """Return a relative path as seen from where we were started, not from Git's own folder."""
+    return os.path.abspath(url) if url.startswith(".") else url
 
 
 def base_environment() -> dict[str, str]:

@@ -105,6 +105,12 @@ def test_an_access_comes_from_a_sources_settings(monkeypatch):
     assert Access.of(source).password == "hunter22"
 
 
+def test_a_relative_path_is_seen_from_where_we_were_started():
+    source = SourceSettings(name="here", url=".", allow_local=True)
+
+    assert Access.of(source).url == str(Path.cwd())
+
+
 def test_a_failure_is_told_in_gits_words_with_advice_and_without_the_secret():
     access = Access("https://h/a", "bot", "hunter22")
 
