@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import calendar
+import locale
+import os
 from collections.abc import Mapping
 from datetime import datetime, time
 from typing import Annotated, Literal
@@ -152,6 +154,43 @@ class Weekend(_OnDate):
 
     def holds(self, facts: Facts) -> bool:
         return self.moment(facts).weekday() >= 5
+
+
+class PublicHoliday(_OnDate):
+    """It is a public holiday.
+
+    Example:
+        - type: io.kestra.plugin.core.condition.PublicHoliday
+          country: DE
+          subDivision: BE
+    """
+
+    aliases = _aliases("PublicHoliday")
+    type: Literal["io.kestra.plugin.core.condition.PublicHoliday"] = (
+        "io.kestra.plugin.core.condition.PublicHoliday"
+    )
+    country: str | None = Field(
+        default=None, description="ISO code; default: of the server's locale"
+    )
+    sub_division: str | None = Field(default=None, description="ISO code of a part of the country")
+
+    def holds(self, facts: Facts) -> bool:
+        import holidays
+
+        country = (self.country or _country_of_locale()).upper()
+        part = self.sub_division.upper() if self.sub_division else None
+        day = self.moment(facts).date()
+        try:
+            return day in holidays.country_holidays(country, subdiv=part, years=day.year)
+        except NotImplementedError as exc:
+            raise ValueError(
+                f"there is no calendar of holidays for {country} {part or ''}"
+            ) from exc
+
+
+def _country_of_locale() -> str:
+    language = locale.getlocale(locale.LC_TIME)[0] or os.environ.get("LANG", "")
+    return language.partition(".")[0].partition("_")[2] or "US"
 
 
 class Not(Condition):

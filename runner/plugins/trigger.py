@@ -9,10 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterBadCronError, CroniterBadDateError, CroniterError, croniter
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
+from runner.errors import NotFound
 from runner.model.states import State
-from runner.plugin import Read, TriggerType
+from runner.plugin import Read, RunContext, Task, TaskError, TriggerType
 
 _OLD = "io.kestra.core.models.triggers.types."
 _OFFSET = re.compile(r"(?:UTC|GMT|UT)?[+-]\d{1,2}(?::?\d{2}){0,2}|Z|UTC|GMT|UT")
@@ -65,9 +66,7 @@ class Schedule(TriggerType):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, zone: str | None) -> str | None:
-        if zone is not None and not is_zone(zone):
-            raise ValueError(f"timezone '({zone})' is not a valid time-zone ID")
-        return zone
+        return checked_zone(zone)
 
     @field_validator("cron")
     @classmethod
@@ -76,6 +75,68 @@ class Schedule(TriggerType):
         if fault:
             raise ValueError(f"invalid cron expression '{cron}': {fault}")
         return cron
+
+
+class ScheduleOnDates(TriggerType):
+    """Start an execution at some dates.
+
+    Example:
+        - id: releases
+          type: io.kestra.plugin.core.trigger.ScheduleOnDates
+          timezone: Europe/Berlin
+          dates:
+            - "2026-04-01T09:00:00+02:00"
+            - "2026-10-01T09:00:00+02:00"
+    """
+
+    evaluated_by = "scheduler"
+
+    type: Literal["io.kestra.plugin.core.trigger.ScheduleOnDates"] = (
+        "io.kestra.plugin.core.trigger.ScheduleOnDates"
+    )
+    dates: list[AwareDatetime] = Field(description="dates and times with their offsets")
+    timezone: Annotated[str | None, Read.STATIC] = Field(
+        default=None, description="zone in which they are shown; default: the server's"
+    )
+    recover_missed_schedules: Annotated[Literal["ALL", "LAST", "NONE"] | None, Read.STATIC] = Field(
+        default=None, description="which missed dates are made up for"
+    )
+
+    late_maximum_delay: ClassVar[timedelta | None] = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, zone: str | None) -> str | None:
+        return checked_zone(zone)
+
+
+class Toggle(Task):
+    """Switch a trigger on or off (deprecated).
+
+    Example:
+        - id: stop_polling
+          type: io.kestra.plugin.core.trigger.Toggle
+          trigger: poll
+          enabled: false
+    """
+
+    aliases = ("io.kestra.core.tasks.trigger.Toggle",)
+
+    type: Literal["io.kestra.plugin.core.trigger.Toggle"] = "io.kestra.plugin.core.trigger.Toggle"
+    trigger: str = Field(description="id of the trigger")
+    namespace: str | None = Field(default=None, description="default: the flow's")
+    flow_id: str | None = Field(default=None, description="default: this flow")
+    enabled: Annotated[bool, Read.STATIC] = Field(default=False, description="on or off")
+
+    def run(self, ctx: RunContext) -> None:
+        namespace = self.namespace or ctx.identity.namespace
+        flow_id = self.flow_id or ctx.identity.flow_id
+        try:
+            ctx.server.toggle_trigger(namespace, flow_id, self.trigger, enabled=self.enabled)
+        except NotFound as exc:
+            raise TaskError(
+                f"Unable to find trigger {self.trigger} for the flow {namespace}.{flow_id}"
+            ) from exc
 
 
 class Webhook(TriggerType):
@@ -133,6 +194,13 @@ class Flow(TriggerType):
     states: Annotated[list[State] | None, Read.STATIC] = Field(
         default=None, description="default: all terminal states and PAUSED"
     )
+
+
+def checked_zone(zone: str | None) -> str | None:
+    """Return a zone as it is. Raises ValueError: there is none of that name."""
+    if zone is not None and not is_zone(zone):
+        raise ValueError(f"timezone '({zone})' is not a valid time-zone ID")
+    return zone
 
 
 def is_zone(name: str) -> bool:

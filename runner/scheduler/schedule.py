@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runner.expressions import Context
-from runner.model.cron import dates_of
+from runner.model.cron import CronDates, dates_of, zone_of
 from runner.model.facts import Facts
 from runner.model.flow import Flow, Trigger
+from runner.model.listed_dates import ListedDates
 from runner.plugin import Condition, TaskError
-from runner.plugins.trigger import Schedule
+from runner.plugins.trigger import Schedule, ScheduleOnDates
 from runner.runtime import Runtime
 from runner.services.conditions import hold
 
@@ -42,15 +43,15 @@ class Dates:
         self._trigger = trigger
         raw = {"type": trigger.type, **trigger.properties}
         built = runtime.registry.build_plugin(raw, lambda value, typed: value)
-        if not isinstance(built, Schedule):
+        if not isinstance(built, Schedule | ScheduleOnDates):
             raise TaskError(f"{trigger.type} has no dates")
         self.schedule = built
-        self._cron = dates_of(built.cron, built.timezone, with_seconds=built.with_seconds)
+        self._calendar = _calendar(built)
         self._conditions = [raw for raw in trigger.conditions if self._is_on_dates(raw)]
 
     def is_date(self, moment: datetime) -> bool:
-        """Say whether the cron expression has this date."""
-        return self._cron.is_date(moment)
+        """Say whether it is one of them, conditions apart."""
+        return self._calendar.is_date(moment)
 
     def after(self, moment: datetime) -> datetime | None:
         """Return the next date whose conditions hold."""
@@ -62,15 +63,17 @@ class Dates:
 
     def variables(self, date: datetime) -> dict[str, Any]:
         """Return what expressions see as ``trigger``."""
+        if isinstance(self.schedule, ScheduleOnDates):
+            return {}
         found = {"date": date, "next": self.after(date), "previous": self.before(date)}
         return {name: _text(moment) for name, moment in found.items() if moment is not None}
 
     def shown(self, date: datetime) -> datetime:
         """Return a date with the offset of the trigger's zone."""
-        return self._cron.shown(date)
+        return self._calendar.shown(date)
 
     def _search(self, moment: datetime, *, forward: bool) -> datetime | None:
-        step = self._cron.after if forward else self._cron.before
+        step = self._calendar.after if forward else self._calendar.before
         found = step(moment)
         for _ in range(_MOST_CANDIDATES):
             if found is None or abs(found - moment) > _FAR:
@@ -112,9 +115,15 @@ def look(dates: Dates, next_at: datetime, now: datetime, *, recover: str, was_he
     return Due(latest, dates.after(now))
 
 
-def recovery(schedule: Schedule, *, is_from_git: bool) -> str:
+def recovery(schedule: Schedule | ScheduleOnDates, *, is_from_git: bool) -> str:
     """Return which missed dates are made up for: the last one, for flows from Git; else all."""
     return schedule.recover_missed_schedules or ("LAST" if is_from_git else "ALL")
+
+
+def _calendar(built: Schedule | ScheduleOnDates) -> CronDates | ListedDates:
+    if isinstance(built, ScheduleOnDates):
+        return ListedDates(built.dates, zone_of(built.timezone))
+    return dates_of(built.cron, built.timezone, with_seconds=built.with_seconds)
 
 
 def _not_too_late(dates: Dates, next_at: datetime, now: datetime) -> datetime:

@@ -28,6 +28,7 @@ from runner.runtime.context import nested_labels
 from runner.runtime.world import FlowWorld
 from runner.scheduler.schedule import Dates, Due, look, recovery
 from runner.services import firing
+from runner.services.backfills import Backfill, with_labels
 from runner.services.conditions import hold
 from runner.services.firing import Creation
 from runner.services.inputs import Inputs
@@ -37,7 +38,10 @@ from runner.store.base import FlowRow, QuarantineRow, TriggerRow, Tx
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.2
-SCHEDULE = "io.kestra.plugin.core.trigger.Schedule"
+DATED = (
+    "io.kestra.plugin.core.trigger.Schedule",
+    "io.kestra.plugin.core.trigger.ScheduleOnDates",
+)
 MAX_TRIES = 8
 _BATCH = 100
 _TICK = timedelta(microseconds=1)
@@ -58,6 +62,8 @@ class Firing:
     date: datetime | None = None
     beginning: Beginning | None = None
     failure: str | None = None
+    backfill: Mapping[str, Any] | None = None
+    key: str = "cron"
 
 
 class Ticks:
@@ -71,10 +77,10 @@ class Ticks:
         """Start what is due; returns when to look again."""
         now = self._runtime.clock.now()
         with self._runtime.store.read() as tx:
-            next_at = tx.triggers.next_at()
+            next_at = tx.triggers.next_at(DATED)
             if next_at is None or next_at > now + timedelta(seconds=LOOK_SECONDS):
                 return LOOK_SECONDS
-            due = [row for row in tx.triggers.due(now, limit=_BATCH) if _is_awake(row)]
+            due = tx.triggers.due(now, DATED, limit=_BATCH)
         if not due:
             wait = (next_at - now).total_seconds()
             return wait if wait > 0 else LOOK_SECONDS
@@ -100,11 +106,13 @@ class Ticks:
                 return Firing(row, None)
             flow = firing.active_flow(self._runtime, tx, flow_row)
         trigger = next((each for each in flow.triggers if each.id == row.trigger_id), None)
-        if trigger is None or trigger.disabled or trigger.type != SCHEDULE:
+        if trigger is None or trigger.disabled or trigger.type not in DATED:
             return Firing(row, None)
         dates = Dates(self._runtime, flow, trigger)
         if not flow_row.is_active:  # nothing is made up for when it comes back
-            return Firing(row, dates.after(now))
+            return Firing(row, dates.after(now), backfill=row.backfill)
+        if row.backfill is not None:
+            return self._fill(row, flow, trigger, dates, Backfill.read(row.backfill))
         due = self._look(dates, row, flow_row, now)
         if due.date is None:
             return Firing(row, due.next_at)
@@ -120,14 +128,37 @@ class Ticks:
             was_held_up=row.last_at is not None and row.updated_at > row.next_at,
         )
 
+    def _fill(
+        self, row: TriggerRow, flow: Flow, trigger: Trigger, dates: Dates, backfill: Backfill
+    ) -> Firing:
+        """Start the next date of a backfill; behind the last one the trigger goes on as before."""
+        date = dates.after(backfill.current)
+        if date is None or date > backfill.end:
+            return Firing(row, backfill.previous)
+        following = dates.after(date)
+        is_last = following is None or following > backfill.end
+        started = self._start(row, flow, trigger, dates, Due(date, None), backfill)
+        return replace(
+            started,
+            next_at=backfill.previous if is_last else self._runtime.clock.now(),
+            backfill=None if is_last else replace(backfill, current=date).written(),
+            key=f"backfill:{backfill.id}",
+        )
+
     def _start(
-        self, row: TriggerRow, flow: Flow, trigger: Trigger, dates: Dates, due: Due
+        self,
+        row: TriggerRow,
+        flow: Flow,
+        trigger: Trigger,
+        dates: Dates,
+        due: Due,
+        backfill: Backfill | None = None,
     ) -> Firing:
         assert due.date is not None
         variables = dates.variables(due.date)
         made = Firing(row, due.next_at, flow, trigger, due.date)
         try:
-            beginning = self._beginning(flow, trigger, due.date, variables)
+            beginning = self._beginning(flow, trigger, due.date, variables, backfill)
         except (HeadraceError, ValueError) as exc:
             started_by = StartedBy(trigger.id, trigger.type, variables)
             failed = Beginning(trigger=started_by, origin="trigger")
@@ -136,7 +167,12 @@ class Ticks:
         return replace(made, beginning=beginning)
 
     def _beginning(
-        self, flow: Flow, trigger: Trigger, date: datetime, variables: Mapping[str, Any]
+        self,
+        flow: Flow,
+        trigger: Trigger,
+        date: datetime,
+        variables: Mapping[str, Any],
+        backfill: Backfill | None = None,
     ) -> Beginning | None:
         """Return what the execution begins with; None: a condition does not hold."""
         execution_id = ids.new()
@@ -144,12 +180,15 @@ class Ticks:
         facts = Facts(date=date, namespace=flow.namespace, flow_id=flow.id)
         if not hold(self._runtime, trigger.conditions, context, facts):
             return None
-        given: Any = render_value(dict(trigger.inputs), context, typed=True)
+        more = dict(backfill.inputs) if backfill else {}
+        given: Any = render_value({**trigger.inputs, **more}, context, typed=True)
+        labels = self._labels(flow, trigger, context)
         return Beginning(
             inputs=self._inputs.resolve(flow, given, execution_id=execution_id),
-            labels=self._labels(flow, trigger, context),
+            labels=labels if backfill is None else with_labels(labels, backfill.labels),
             trigger=StartedBy(trigger.id, trigger.type, variables),
             origin="trigger",
+            schedule_at=date,
             execution_id=execution_id,
         )
 
@@ -223,7 +262,8 @@ class Ticks:
             replace(
                 row,
                 next_at=each.next_at,
-                last_at=each.date or row.last_at,
+                last_at=row.last_at if row.backfill else each.date or row.last_at,
+                backfill=each.backfill,
                 execution_id=lock,
                 updated_at=self._runtime.clock.now(),
             )
@@ -234,7 +274,7 @@ class Ticks:
         if each.beginning is None or each.flow is None or each.date is None:
             return None
         flow_row = tx.flows.get(each.flow.namespace, each.flow.id)
-        key = f"cron:{each.flow.namespace}/{each.flow.id}/{each.read.trigger_id}"
+        key = f"{each.key}:{each.flow.namespace}/{each.flow.id}/{each.read.trigger_id}"
         create = firing.create if each.failure is None else firing.create_failed
         return create(
             self._runtime,
@@ -267,10 +307,6 @@ class Ticks:
             again=until is not None,
             exc_info=exc,
         )
-
-
-def _is_awake(row: TriggerRow) -> bool:
-    return row.execution_id is None and not row.disabled and row.type == SCHEDULE
 
 
 def _is_active(tx: Tx, flow: Flow) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from runner.runtime import Runtime
 from runner.services.audit import Audit
+from runner.services.backfills import Backfills
 from runner.services.catalogue import Catalogue
 from runner.services.creation import Creator, DirectCreator
 from runner.services.executions import Executions
@@ -28,6 +29,7 @@ class Services:
 
     runtime: Runtime
     audit: Audit
+    backfills: Backfills
     catalogue: Catalogue
     executions: Executions
     expressions: Expressions
@@ -50,6 +52,7 @@ def open_services(runtime: Runtime, creator: Creator | None = None) -> Services:
     return Services(
         runtime=runtime,
         audit=Audit(runtime),
+        backfills=Backfills(runtime),
         catalogue=Catalogue(runtime),
         executions=Executions(runtime, inputs, made_by),
         expressions=Expressions(runtime),

@@ -346,9 +346,15 @@ def trigger(declared: Trigger | None, row: TriggerRow) -> Json:
             "stopAfter": list(declared.stop_after) or None if declared else None,
             "disabled": row.disabled,
             "locked": row.execution_id is not None,
-            "backfill": dict(row.backfill) if row.backfill else None,
+            "backfill": _backfill(row),
         }
     )
+
+
+def _backfill(row: TriggerRow) -> Json | None:
+    if row.backfill is None:
+        return None
+    return {name: value for name, value in row.backfill.items() if name != "id"}
 
 
 def declared_trigger(value: Trigger) -> Json:

@@ -59,15 +59,21 @@ class Triggers:
         sql = "SELECT 1 FROM triggers WHERE type = ? LIMIT 1"
         return self._sql.execute(sql, (type,)).fetchone() is not None
 
-    def due(self, now: datetime, *, limit: int) -> Sequence[TriggerRow]:
-        """Return those whose next date has come, the earliest first; none that waits or is off."""
-        sql = f"{_SELECT} next_at <= ? AND {_AWAKE} ORDER BY next_at LIMIT ?"
-        return _TRIGGER.values(self._sql.execute(sql, (to_micros(now), limit)).fetchall())
+    def due(self, now: datetime, types: Sequence[str], *, limit: int) -> Sequence[TriggerRow]:
+        """Return those of some types whose next date has come, the earliest first; none that waits
+        or is off.
+        """
+        sql = (
+            f"{_SELECT} next_at <= ? AND {_AWAKE} AND type IN ({_places(types)}) "
+            "ORDER BY next_at LIMIT ?"
+        )
+        values = (to_micros(now), *types, limit)
+        return _TRIGGER.values(self._sql.execute(sql, values).fetchall())
 
-    def next_at(self) -> datetime | None:
+    def next_at(self, types: Sequence[str]) -> datetime | None:
         """Return the earliest next date of those."""
-        sql = f"SELECT min(next_at) FROM triggers WHERE {_AWAKE}"
-        return moment(self._sql.execute(sql).fetchone()[0])
+        sql = f"SELECT min(next_at) FROM triggers WHERE {_AWAKE} AND type IN ({_places(types)})"
+        return moment(self._sql.execute(sql, tuple(types)).fetchone()[0])
 
     def locked_by(self, execution_id: str) -> TriggerRow | None:
         """Return the one that waits for an execution's end, or None."""
@@ -101,6 +107,10 @@ class Triggers:
         return Page(
             rows[:limit], cursor_of(more.namespace, more.flow_id, more.trigger_id) if more else None
         )
+
+
+def _places(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values)) or "NULL"
 
 
 def _conditions(

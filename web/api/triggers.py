@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, Response, request
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from runner.errors import ArgumentInvalid
+from runner.errors import ArgumentInvalid, InputInvalid
 from runner.services import shapes
 from runner.services.triggers import StoredTrigger
 from runner.store.base import TriggerRow
@@ -17,7 +18,7 @@ from web.context import now, principal, services
 from web.filters import condition, read
 from web.paging import asked, ordered, page_of
 from web.refusals import NotBuilt
-from web.respond import json_response, read_object
+from web.respond import json_response, read_list, read_object
 from web.searching import scope_of
 
 bp = Blueprint("api_triggers", __name__, url_prefix="/api/v1/triggers")
@@ -32,6 +33,22 @@ _SORTS = (
     "triggerId", "flowId", "namespace", "executionId", "nextExecutionDate", "date", "updatedDate",
     "nextEvaluationDate", "lastTriggeredDate", "updatedAt",
 )  # fmt: skip
+
+
+class Label(BaseModel):
+    """A label of an order."""
+
+    key: str
+    value: str
+
+
+class BackfillOrder(BaseModel):
+    """What a backfill is to do."""
+
+    start: AwareDatetime
+    end: AwareDatetime | None = None
+    inputs: dict[str, Any] = {}
+    labels: list[Label] = []
 
 
 @bp.get("/search")
@@ -57,9 +74,7 @@ def of_flow(namespace: str, flow_id: str) -> Response:
 def put() -> Response:
     """Switch a trigger on or off."""
     body = read_object()
-    if body.get("backfill"):
-        raise NotBuilt("backfills are not available yet")
-    return _switched(body)
+    return _begun(body) if body.get("backfill") else _switched(body)
 
 
 @bp.put("/set-disabled")
@@ -103,11 +118,55 @@ def unlock(namespace: str, flow_id: str, trigger_id: str) -> Response:
     return json_response(shapes.trigger(stored.declared, stored.row))
 
 
-@bp.route("/backfill/<path:action>", methods=["PUT", "POST"])
+@bp.put("/backfill/create")
+@needs(WRITE, body="application/json")
+def create_backfill() -> Response:
+    """Make up for dates of the past."""
+    return _begun(read_object())
+
+
+@bp.put("/backfill/pause")
+@needs(WRITE, body="application/json")
+def pause_backfill() -> Response:
+    """Start nothing more of a backfill for now."""
+    return _stepped(read_object(), "pause")
+
+
+@bp.put("/backfill/unpause")
+@needs(WRITE, body="application/json")
+def unpause_backfill() -> Response:
+    """Go on with a backfill."""
+    return _stepped(read_object(), "unpause")
+
+
+@bp.post("/backfill/delete")
+@needs(WRITE, body="application/json")
+def delete_backfill() -> Response:
+    """End a backfill."""
+    return _stepped(read_object(), "delete")
+
+
+@bp.post("/backfill/<any(pause, unpause, delete):action>/by-triggers")
+@needs(WRITE, body="application/json")
+def step_backfills(action: str) -> Response:
+    """Pause, go on with or end several backfills."""
+    triples = [_triple(each) for each in read_list()]
+    for triple in triples:
+        services().triggers.get(*triple)
+    for triple in triples:
+        _step(triple, action)
+    return counted(len(triples))
+
+
+@bp.post("/backfill/<any(pause, unpause, delete):action>/by-query")
 @needs(WRITE)
-def backfill(action: str) -> Response:
-    """Say that backfills are not built yet."""
-    raise NotBuilt("backfills are not available yet")
+def step_backfills_by_query(action: str) -> Response:
+    """Pause, go on with or end the backfills of all triggers that match."""
+    holds = condition(read(request.args, _FIELDS, _PLAIN), now())
+    found = [row for row in services().triggers.every() if row.backfill and holds(_record(row))]
+    for row in found:
+        _step(_triple_of(row), action)
+    return counted(len(found))
 
 
 @bp.post("/<namespace>/<flow_id>/<trigger_id>/restart")
@@ -115,6 +174,44 @@ def backfill(action: str) -> Response:
 def restart(namespace: str, flow_id: str, trigger_id: str) -> Response:
     """Say that it is not built yet."""
     raise NotBuilt("restarting a trigger is not available yet")
+
+
+def _begun(body: Mapping[str, Any]) -> Response:
+    triple = _triple(body)
+    order = _order(body.get("backfill"))
+    services().backfills.create(
+        triple,
+        start=order.start,
+        end=order.end,
+        inputs=order.inputs,
+        labels=tuple((label.key, label.value) for label in order.labels),
+        by=principal(),
+    )
+    return _shown(triple)
+
+
+def _order(written: Any) -> BackfillOrder:
+    try:
+        return BackfillOrder.model_validate(written)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        where = ".".join(map(str, ("backfill", *first["loc"])))
+        raise InputInvalid(f"{where}: {first['msg']}") from exc
+
+
+def _stepped(body: Mapping[str, Any], action: str) -> Response:
+    triple = _triple(body)
+    _step(triple, action)
+    return _shown(triple)
+
+
+def _step(triple: Sequence[str], action: str) -> None:
+    getattr(services().backfills, action)(triple, by=principal())
+
+
+def _shown(triple: tuple[str, str, str]) -> Response:
+    stored = services().triggers.get(*triple)
+    return json_response(shapes.trigger(stored.declared, stored.row))
 
 
 def _switched(body: Mapping[str, Any]) -> Response:

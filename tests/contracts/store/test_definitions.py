@@ -66,24 +66,27 @@ def test_revisions_are_found_by_number_flow_commit_and_text(tx):
         tx.revisions.get("company.team", "hello", 3)
 
 
+TYPES = ("io.kestra.plugin.core.trigger.Schedule", "x.Webhook")
+
+
 def test_triggers_are_due_by_their_next_date(tx):
     soon = a_trigger("soon", next_at=at(1), backfill={"start": "2026"}, key="k")
     late, never = (
         a_trigger("late", next_at=at(2)),
         a_trigger("never", type="x.Webhook", disabled=True),
     )
-    assert tx.triggers.next_at() is None
+    assert tx.triggers.next_at(TYPES) is None
     for trigger in (never, late, soon):
         tx.triggers.save(trigger)
-    assert tx.triggers.due(at(0), limit=9) == []
-    assert tx.triggers.due(at(2), limit=9) == [soon, late]
-    assert tx.triggers.due(at(2), limit=1) == [soon]
-    assert tx.triggers.next_at() == at(1)
+    assert tx.triggers.due(at(0), TYPES, limit=9) == []
+    assert tx.triggers.due(at(2), TYPES, limit=9) == [soon, late]
+    assert tx.triggers.due(at(2), TYPES, limit=1) == [soon]
+    assert tx.triggers.next_at(TYPES) == at(1)
     waiting, off = replace(soon, execution_id="e"), replace(soon, disabled=True)
     for asleep in (off, waiting):
         tx.triggers.save(asleep)
-        assert tx.triggers.due(at(2), limit=9) == [late]
-        assert tx.triggers.next_at() == at(2)
+        assert tx.triggers.due(at(2), TYPES, limit=9) == [late]
+        assert tx.triggers.next_at(TYPES) == at(2)
     assert tx.triggers.locked_by("e") == waiting
     tx.triggers.save(soon)
     assert tx.triggers.locked_by("x") is None

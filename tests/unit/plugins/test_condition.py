@@ -26,6 +26,19 @@ def _holds(facts, **raw):
     ("raw", "holds"),
     [
         ({"type": "core.condition.DayWeek", "dayOfWeek": "MONDAY"}, True),
+        ({"type": "core.condition.PublicHoliday", "country": "DE"}, True),  # Easter Monday
+        ({"type": "core.condition.PublicHoliday", "country": "US"}, False),
+        ({"type": "core.condition.PublicHoliday", "date": "2024-03-08", "country": "DE"}, False),
+        (
+            {
+                "type": "core.condition.PublicHoliday",
+                "date": "2024-03-08",
+                "country": "de",
+                "subDivision": "BE",
+            },
+            True,
+        ),
+        ({"type": "core.condition.PublicHoliday", "date": "2024-01-01"}, True),
         ({"type": "core.condition.DayWeek", "dayOfWeek": "TUESDAY"}, False),
         (
             {"type": "core.condition.DayWeekInMonth", "dayOfWeek": "MONDAY", "dayInMonth": "FIRST"},

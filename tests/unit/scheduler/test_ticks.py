@@ -1,13 +1,15 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from runner.errors import ArgumentInvalid, InputInvalid, NotFound, Refused
 from runner.scheduler.ticks import Ticks
 from runner.services.bundle import open_services
 from runner.services.principal import LOCAL
 from runner.store.base import ExecutionFilter, LogQuery
 from tests.unit.runtimes import drive_all
 
+PLACE = ("company.team", "timed", "minutely")
 FLOW = """\
 id: timed
 namespace: company.team
@@ -173,3 +175,100 @@ def test_a_state_of_stop_after_switches_the_trigger_off(runtime, add, look):
     drive_all(runtime, first.id)
     assert a_row(runtime).disabled
     assert len(look(minutes=1)) == 1
+
+
+ON_DATES = """\
+id: timed
+namespace: company.team
+tasks:
+  - {id: say, type: io.kestra.plugin.core.debug.Return, format: "{{ execution.id }}"}
+triggers:
+  - id: minutely
+    type: io.kestra.plugin.core.trigger.ScheduleOnDates
+    dates: ["2026-01-05T11:02:00+01:00", "2026-01-05T10:01:00Z"]
+"""
+
+
+def test_dates_that_are_written_out_start_executions_in_their_order(runtime, add, look):
+    add("allowConcurrent: true", flow=ON_DATES)
+    look()
+    (first,) = look(minutes=1)
+    _, second = look(minutes=1)
+    assert [each.schedule_at.minute for each in (first, second)] == [1, 2]
+    assert first.trigger.variables == {}
+    assert a_row(runtime).next_at is None
+
+
+def backfill(services, **fields):
+    start = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+    given = {"start": start, "end": start + timedelta(minutes=2), "inputs": {}, "labels": ()}
+    return services.backfills.create(PLACE, **{**given, **fields}, by=LOCAL)
+
+
+def test_a_backfill_starts_the_dates_behind_its_start_with_its_labels(runtime, services, add, look):
+    add("allowConcurrent: true", "labels: {a: own, b: own}")
+    look()
+    backfill(services, labels=(("b", "fill"),))
+    first, second = sorted(look(), key=lambda each: each.schedule_at)
+    assert [each.trigger.variables["date"] for each in (first, second)] == [
+        "2026-01-05T09:01:00Z",
+        "2026-01-05T09:02:00Z",
+    ]
+    assert {"a": "own", "b": "fill"}.items() <= dict(first.labels).items()
+    assert a_row(runtime).backfill is None
+
+
+def test_behind_a_backfill_the_trigger_goes_on_as_before(runtime, services, add, look):
+    add("allowConcurrent: true")
+    look()
+    before = a_row(runtime).next_at
+    backfill(services)
+    look()
+    assert a_row(runtime).next_at == before
+    assert [each.schedule_at.hour for each in look(minutes=1)] == [9, 9, 10]
+
+
+def test_a_backfill_waits_for_each_of_its_executions(runtime, services, add, look):
+    add()
+    look()
+    backfill(services)
+    (first,) = look()
+    drive_all(runtime, first.id)
+    assert len(look()) == 2
+
+
+def test_a_paused_backfill_starts_nothing_until_it_goes_on(services, add, look):
+    add("allowConcurrent: true")
+    look()
+    backfill(services)
+    services.backfills.pause(PLACE, by=LOCAL)
+    assert look() == []
+    services.backfills.unpause(PLACE, by=LOCAL)
+    assert len(look()) == 2
+
+
+def test_a_deleted_backfill_is_over(runtime, services, add, look):
+    add()
+    look()
+    before = a_row(runtime).next_at
+    backfill(services)
+    services.backfills.delete(PLACE, by=LOCAL)
+    assert look() == []
+    assert (a_row(runtime).next_at, a_row(runtime).backfill) == (before, None)
+    with pytest.raises(ArgumentInvalid, match="No backfill found"):
+        services.backfills.delete(PLACE, by=LOCAL)
+
+
+def test_one_backfill_at_a_time(services, add):
+    add()
+    backfill(services)
+    with pytest.raises(Refused, match="under way"):
+        backfill(services)
+
+
+def test_a_backfill_is_of_the_past_and_of_a_schedule(services, add):
+    add()
+    with pytest.raises(InputInvalid, match="in the future"):
+        backfill(services, start=datetime(2027, 1, 1, tzinfo=UTC), end=None)
+    with pytest.raises(NotFound):
+        services.backfills.pause(("company.team", "timed", "other"), by=LOCAL)

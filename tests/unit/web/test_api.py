@@ -309,7 +309,6 @@ def test_what_is_not_built_says_so(stocked, runtime):
         ("POST", f"{EXECUTIONS}/{execution_id}/resume-from-breakpoint"),
         ("GET", f"{EXECUTIONS}/{execution_id}/follow-dependencies"),
         ("GET", "/api/v1/main/dashboards"),
-        ("PUT", "/api/v1/main/triggers/backfill/create"),
     ):
         response = stocked.open(path, method=method)
         assert response.status_code == 501, path
@@ -417,6 +416,51 @@ def test_triggers_are_listed_for_both_generations_and_switched(stocked):
     assert off.json["disabled"] is True
     unlock = stocked.post("/api/v1/main/triggers/company.team/hooked/hook/unlock")
     assert unlock.status_code == 409
+
+
+TIMED = """\
+id: timed
+namespace: company.team
+tasks:
+  - {id: say, type: io.kestra.plugin.core.log.Log, message: hi}
+triggers:
+  - {id: cron, type: io.kestra.plugin.core.trigger.Schedule, cron: "0 * * * *"}
+"""
+CRON = {"namespace": "company.team", "flowId": "timed", "triggerId": "cron"}
+BACKFILLS = "/api/v1/main/triggers/backfill"
+
+
+def test_a_backfill_is_made_paused_continued_and_ended(client, services):
+    services.flows.create(TIMED, by=LOCAL)
+    order = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T03:00:00Z", "inputs": {"a": 1}}
+
+    made = client.put(f"{BACKFILLS}/create", json={**CRON, "backfill": order})
+    paused = client.put(f"{BACKFILLS}/pause", json=CRON)
+    going_on = client.put(f"{BACKFILLS}/unpause", json=made.json)
+    ended = client.post(f"{BACKFILLS}/delete", json=CRON)
+
+    assert made.json["backfill"]["end"] == "2026-01-01T03:00:00.000Z"
+    assert made.json["backfill"]["inputs"] == {"a": 1}
+    assert [each.json["backfill"]["paused"] for each in (paused, going_on)] == [True, False]
+    assert "backfill" not in ended.json
+    assert client.put(f"{BACKFILLS}/pause", json=CRON).status_code == 400
+
+
+@pytest.mark.parametrize("order", [{}, {"start": "soon"}, {"start": "2099-01-01T00:00:00Z"}])
+def test_a_backfill_needs_a_start_in_the_past(order, client, services):
+    services.flows.create(TIMED, by=LOCAL)
+
+    assert client.put(f"{BACKFILLS}/create", json={**CRON, "backfill": order}).status_code == 422
+
+
+def test_backfills_are_stepped_in_bulk(client, services):
+    services.flows.create(TIMED, by=LOCAL)
+    start = {"start": "2026-01-01T00:00:00Z"}
+    client.put("/api/v1/main/triggers", json={**CRON, "backfill": start})
+
+    assert client.post(f"{BACKFILLS}/pause/by-triggers", json=[CRON]).json["count"] == 1
+    assert client.post(f"{BACKFILLS}/delete/by-query").json["count"] == 1
+    assert client.post(f"{BACKFILLS}/delete/by-query").json["count"] == 0
 
 
 # ── namespaces ───────────────────────────────────────────────────────────────────────────────────
