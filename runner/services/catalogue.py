@@ -13,7 +13,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from runner.errors import ArgumentInvalid, NotFound
 from runner.model.catalogue import Category
-from runner.model.parse_inputs import AVAILABLE
+from runner.model.parse_inputs import INPUT_TYPES
 from runner.plugin import Plugin, Read, Task
 from runner.registry.names import canonical_name, category_of
 from runner.runtime import Runtime
@@ -133,7 +133,7 @@ class Catalogue:
         an_input = {
             "type": "object",
             "required": ["id", "type"],
-            "properties": {"id": {"type": "string"}, "type": {"enum": sorted(AVAILABLE)}},
+            "properties": {"id": {"type": "string"}, "type": {"enum": sorted(INPUT_TYPES)}},
         }
         return {
             "type": "object",
