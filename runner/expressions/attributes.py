@@ -55,7 +55,7 @@ def _in_map(value: Any, key: Any) -> Any:
     except TypeError as error:
         raise ExpressionError(f"{describe(key)} is no key of a map") from error
     if not isinstance(key, str) and value:
-        raise UnknownAttribute(key, (), "the map")
+        raise ExpressionError(f"the map has no key {key!r}: its keys are of another type")
     raise UnknownAttribute(key, value, "the map")
 
 

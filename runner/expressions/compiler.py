@@ -190,7 +190,7 @@ class _Compiler:
 
     def macro(self, node: nodes.Macro) -> Macro:
         names = tuple(argument.name for argument in node.args)
-        defaults = tuple(self.expression(default) for default in node.defaults)
+        defaults = tuple(or_null(self.expression(default)) for default in node.defaults)
         return Macro(node.name, names, defaults, self.body(node.body))
 
     # ---- expressions
@@ -495,9 +495,9 @@ class _Compiler:
             return self._method(node.node, node)
         assert isinstance(node.node, nodes.Name)
         name = node.node.name
-        if name in self.macros:
-            return self._macro_call(name, node)
         extension = FUNCTIONS.find(name)
+        if extension is None and name in self.macros:
+            return self._macro_call(name, node)
         if extension is None:
             return self._raising(FUNCTIONS.unknown(name), node.lineno)
         arguments = self._arguments(node, extension)

@@ -12,38 +12,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .errors import ExpressionError, LimitExceeded
+from .javapattern import PLAIN, translate
 
 if TYPE_CHECKING:
     from regex import Match, Pattern
 
 _TIMEOUT = timedelta(milliseconds=500)
-_PLAIN = re.compile(r"[^\\.\[\]{}()*+?^$|#&~\s-]+")
 _MAX_PATTERN = 10_000
-_POSIX = {
-    "Lower": "[a-z]",
-    "Upper": "[A-Z]",
-    "ASCII": r"[\x00-\x7F]",
-    "Alpha": "[a-zA-Z]",
-    "Digit": "[0-9]",
-    "Alnum": "[a-zA-Z0-9]",
-    "Punct": r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]""",
-    "Graph": r"[!-~]",
-    "Print": r"[ -~]",
-    "Blank": r"[ \t]",
-    "Cntrl": r"[\x00-\x1F\x7F]",
-    "XDigit": "[0-9a-fA-F]",
-    "Space": r"[ \t\n\x0B\f\r]",
-}
-_CLASSES = {
-    "d": "0-9",
-    "w": "a-zA-Z_0-9",
-    "s": r" \t\n\x0B\f\r",
-}
-_NEGATED = {"D": "d", "W": "w", "S": "s"}
-_INNER = {
-    "h": r" \t\xA0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000",
-    "v": r"\n\x0B\f\r\x85\u2028\u2029",
-}
 
 
 def compile_pattern(pattern: str) -> Pattern[str]:
@@ -65,7 +40,7 @@ def _compile(pattern: str) -> Pattern[str]:
     if len(pattern) > _MAX_PATTERN:
         raise LimitExceeded(f"a regular expression is longer than {_MAX_PATTERN} characters")
     try:
-        return regex.compile(_translate(pattern), regex.VERSION1)
+        return regex.compile(translate(pattern), regex.VERSION1)
     except (regex.error, ValueError, OverflowError) as error:
         raise ExpressionError(f"{pattern!r} is no regular expression: {error}") from error
 
@@ -88,7 +63,7 @@ def _split_plain(text: str, pattern: str, limit: int) -> list[str] | None:
         return [*text, ""]
     if len(pattern) == 2 and pattern[0] == "\\" and not pattern[1].isalnum():
         pattern = pattern[1]
-    elif not _PLAIN.fullmatch(pattern):
+    elif not PLAIN.fullmatch(pattern):
         return None
     return text.split(pattern, limit - 1 if limit > 0 else -1)
 
@@ -190,129 +165,3 @@ def _group_reference(text: str, index: int, match: Match[str]) -> tuple[int, int
         number = longer
         index += 1
     return number, index
-
-
-# ---- the pattern's syntax
-
-
-def _translate(pattern: str) -> str:
-    if _PLAIN.fullmatch(pattern):
-        return pattern
-    return "".join(_Translator(pattern).pieces())
-
-
-class _Translator:
-    """Rewrites what Java writes in another way than `regex`."""
-
-    def __init__(self, pattern: str) -> None:
-        self.pattern = pattern
-        self.index = 0
-        self.depth = 0
-
-    def pieces(self) -> Any:
-        while self.index < len(self.pattern):
-            character = self.pattern[self.index]
-            self.index += 1
-            if character == "\\":
-                yield self.escape()
-            elif character == "[":
-                self.depth += 1
-                yield self.opening()
-            elif character == "]" and self.depth:
-                self.depth -= 1
-                yield "]"
-            elif character == "&" and self.depth and self.pattern[self.index - 1 :][:2] == "&&":
-                self.index += 1
-                yield "&&"
-            elif self.depth and character in "|~-&" and self.pattern[self.index :][:1] == character:
-                yield "\\" + character
-            elif character == "$" and not self.depth:
-                yield r"(?=(?:\r\n|[\n\r\x85\u2028\u2029])?\Z)"
-            elif character == "." and not self.depth:
-                yield r"[^\n\r\x85\u2028\u2029]"
-            elif not self.depth and character == "]":
-                yield "\\]"
-            elif not self.depth and character == "}":
-                yield "}" if self.is_quantifier() else "\\}"
-            else:
-                yield character
-
-    def is_quantifier(self) -> bool:
-        begin = self.pattern.rfind("{", 0, self.index)
-        inside = self.pattern[begin : self.index]
-        return re.fullmatch(r"\{\d+(,\d*)?\}", inside) is not None
-
-    def opening(self) -> str:
-        text = "["
-        if self.pattern[self.index :][:1] == "^":
-            self.index += 1
-            text += "^"
-        if self.pattern[self.index :][:1] == "]":
-            self.index += 1
-            text += "\\]"
-        return text
-
-    def escape(self) -> str:
-        if self.index == len(self.pattern):
-            raise ExpressionError("the regular expression ends with a backslash")
-        character = self.pattern[self.index]
-        self.index += 1
-        if character == "Q":
-            return self.quoted()
-        if character in _CLASSES:
-            return _CLASSES[character] if self.depth else f"[{_CLASSES[character]}]"
-        if character in _NEGATED:
-            return f"[^{_CLASSES[_NEGATED[character]]}]"
-        if character in _INNER:
-            return _INNER[character] if self.depth else f"[{_INNER[character]}]"
-        if character in "pP":
-            return self.property(character)
-        if character == "Z":
-            return r"(?=\n?\Z)"
-        if character == "z":
-            return r"\Z"
-        if character == "R" and not self.depth:
-            return r"(?:\r\n|[\n\x0B\f\r\x85\u2028\u2029])"
-        if character == "e":
-            return r"\x1B"
-        if character == "x" and self.pattern[self.index :][:1] == "{":
-            return self.braced_code()
-        if character == "k":
-            return "\\g" + self.named()
-        if character.isalpha() and character not in "tnrfaubBAGXx":
-            raise ExpressionError(f"\\{character} means nothing in a regular expression")
-        return "\\" + character
-
-    def named(self) -> str:
-        end = self.pattern.find(">", self.index)
-        name = self.pattern[self.index : end + 1]
-        self.index = end + 1
-        return name
-
-    def braced_code(self) -> str:
-        end = self.pattern.find("}", self.index)
-        code = self.pattern[self.index + 1 : end]
-        self.index = end + 1
-        return re.escape(chr(int(code, 16)))
-
-    def quoted(self) -> str:
-        end = self.pattern.find("\\E", self.index)
-        text = self.pattern[self.index : end if end >= 0 else None]
-        self.index = end + 2 if end >= 0 else len(self.pattern)
-        return re.escape(text)
-
-    def property(self, sign: str) -> str:
-        braced = re.compile(r"\{\^?(\w+)(=\w+)?\}").match(self.pattern, self.index)
-        if braced is None:
-            letter = self.pattern[self.index : self.index + 1]
-            self.index += 1
-            return f"\\{sign}{{{letter}}}"
-        self.index = braced.end()
-        name = braced.group(1)
-        if name in _POSIX and not braced.group(2):
-            inside = _POSIX[name]
-            return inside if sign == "p" else f"[^{inside[1:]}"
-        if name.startswith("java"):
-            name = name[4:].replace("Case", "")
-        name = name[2:] if name.startswith(("Is", "In")) else name
-        return f"\\{sign}{{{name}{braced.group(2) or ''}}}"

@@ -240,7 +240,9 @@ class _Parser:
         block = nodes.Block(name.value, [], False, False, lineno=opening.offset)
         self.blocks[name.value] = block
         block.body, _ = self._end_tag(opening, "endblock")
-        if self.current.kind == tokens.NAME:
+        if self.current.kind in (tokens.NAME, tokens.STRING):
+            if self.current.value != name.value:
+                self.fail(f"this ends the block {name.value!r}")
             self.next()
         self.expect(tokens.TAG_END)
         return block
@@ -382,6 +384,8 @@ class _Parser:
                 parts.append(self.expression())
                 self.expect(tokens.INNER_END)
         self.next()
+        if len(parts) == 1:
+            return parts[0]
         empty = nodes.Const("", lineno=opening.offset)
         return nodes.Filter(empty, "$~", parts, [], None, None, lineno=opening.offset)
 

@@ -91,7 +91,6 @@ def run_loop(
     try:
         for index, item in enumerate(items):
             budget.spend(cost)
-            scope[name] = item
             scope["loop"] = {
                 "index": index,
                 "revindex": last - index,
@@ -99,6 +98,7 @@ def run_loop(
                 "last": index == last,
                 "length": last + 1,
             }
+            scope[name] = item
             for step in body:
                 step(frame, out)
     finally:
@@ -116,8 +116,9 @@ def run_macro(macro: Macro, given: dict[str, Any], frame: Frame) -> str:
             raise ExpressionError(f"macro {macro.name!r} has no argument {name!r}")
     scope: dict[str, Any] = {}
     inside = frame.inner(frame.program, scopes=[scope], sees_context=False)
+    nowhere = frame.inner(frame.program, scopes=[{}], sees_context=False)
     for name, default in zip(macro.parameters, macro.defaults, strict=True):
-        scope[name] = given[name] if name in given else default(inside)
+        scope[name] = given[name] if name in given else default(nowhere)
     return MacroText(_text_of(macro.steps, inside))
 
 

@@ -16,7 +16,7 @@ from .errors import ExpressionError, LimitExceeded, UnknownAttribute
 from .frame import Frame
 from .jsontext import InvalidJson, read_first
 from .parser import parse
-from .printing import MAX_DEPTH, float32_text, scalar_text
+from .printing import MAX_DEPTH, float32_text, scalar_text, text_form
 from .program import MacroText, Program, Text, join
 from .tokens import Source
 from .values import Entry, Float32, is_list, is_map, is_number
@@ -232,11 +232,12 @@ def plain(value: Any, budget: Budget, depth: int = 0) -> Any:
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return value
-    if is_map(value) or kind is Entry:
+    if kind is Entry:
+        return text_form(value, budget)
+    if is_map(value):
         _descend(budget, depth)
-        budget.spend(4 if kind is Entry else 4 * len(value))
-        items = [(value.key, value.value)] if kind is Entry else value.items()
-        return {_plain_key(key): plain(item, budget, depth + 1) for key, item in items}
+        budget.spend(4 * len(value))
+        return {_plain_key(key): plain(item, budget, depth + 1) for key, item in value.items()}
     if is_list(value):
         _descend(budget, depth)
         budget.spend(4 * len(value))

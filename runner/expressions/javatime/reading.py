@@ -26,7 +26,7 @@ from .zones import ZULU, Zone, offset_zone, zone_of
 _ISO = re.compile(
     r"([+-]?\d{4,10})-(\d\d)-(\d\d)"
     r"(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{0,9}))?)?"
-    r"(Z|[+-]\d\d:\d\d(?::\d\d)?)?(?:\[([^\]]+)\])?)?",
+    r"(Z|[+-]\d\d(?::\d\d(?::\d\d)?)?)?(?:\[([^\]]+)\])?)?",
     re.IGNORECASE | re.ASCII,
 )
 _LENGTH = 200
@@ -36,8 +36,13 @@ _NAMED = {
     "iso_offset_date_time",
     "iso_local_date_time",
     "iso_local_date",
-    "iso_instant",
-    "iso_date",
+}
+_DAYS = {
+    "iso_date": re.compile(r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)(?:Z|[+-]\d\d:\d\d)?"),
+    "iso_ordinal_date": re.compile(r"(?P<year>\d{4})-(?P<ordinal>\d{3})(?:Z|[+-]\d\d:\d\d)?"),
+    "iso_week_date": re.compile(
+        r"(?P<year>\d{4})-W(?P<week>\d\d)-(?P<weekday>[1-7])(?:Z|[+-]\d\d:\d\d)?"
+    ),
 }
 
 
@@ -56,6 +61,8 @@ def read_moment(text: str, zone: Zone, pattern: str | None, locale: str) -> Mome
             raise _Unreadable()
         if pattern is None or pattern in _NAMED:
             return _read_iso(text, zone)
+        if pattern in _DAYS:
+            return at(Local(_read_day(text, pattern)), zone)
         if pattern in STYLES or (pattern.startswith("iso_") and pattern not in PATTERNS):
             raise ExpressionError(f"dates cannot be read by the format {pattern!r}")
         return _Reader(text, locale).moment(_pattern(pattern), zone)
@@ -87,6 +94,28 @@ def _read_iso(text: str, zone: Zone) -> Moment:
     if offset is None:
         return at(local, zone)
     return _with_offset(local, zone_of(offset.upper()).fixed, region)
+
+
+def _read_day(text: str, pattern: str) -> int:
+    """The day of a date as some ISO formats write it; an offset behind it says nothing."""
+    match = _DAYS[pattern].fullmatch(text)
+    if match is None:
+        raise _Unreadable()
+    found = {name: int(digits) for name, digits in match.groupdict().items()}
+    year = found["year"]
+    if "month" in found:
+        return _date(year, found["month"], found["day"])
+    if "ordinal" in found:
+        return _ordinal(year, found["ordinal"])
+    first = days_from_civil(year, 1, 4)
+    monday = first - weekday(first) + 1
+    return monday + 7 * (found["week"] - 1) + found["weekday"] - 1
+
+
+def _ordinal(year: int, ordinal: int) -> int:
+    if not 1 <= ordinal <= (366 if is_leap(year) else 365):
+        raise _Unreadable()
+    return days_from_civil(year, 1, 1) + ordinal - 1
 
 
 def _with_offset(local: Local, offset: int, region: str | None) -> Moment:
@@ -284,14 +313,12 @@ class _Reader:
     def resolve_date(self) -> int:
         fields = self.fields
         year = fields.get("u", fields.get("y"))
-        if year is None:
+        if year is None or ("u" not in fields and year < 1):
             raise _Unreadable()
         if fields.get("G") == 0 and "u" not in fields:
             year = 1 - year
         if "D" in fields:
-            if not 1 <= fields["D"] <= (366 if is_leap(year) else 365):
-                raise _Unreadable()
-            return days_from_civil(year, 1, 1) + fields["D"] - 1
+            return _ordinal(year, fields["D"])
         month = fields.get("M", fields.get("L"))
         day = fields.get("d")
         if month is None or day is None or not 1 <= month <= 12 or not 1 <= day <= 31:

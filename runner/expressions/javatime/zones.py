@@ -12,7 +12,7 @@ from runner.expressions.errors import ExpressionError
 
 _OFFSET = re.compile(r"([+-])(\d{1,2})(?::?(\d{2})(?::?(\d{2}))?)?")
 _PREFIXED = re.compile(r"(UTC|GMT|UT)([+-].+)")
-_FIRST_SECOND = -62_135_596_800  # 0001-01-01
+_FIRST_SECOND = -62_135_424_000  # 0001-01-03
 _LAST_SECOND = 253_370_764_800  # 9999-01-01
 _CYCLE = 146_097 * 86_400  # the calendar repeats every 400 years
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall-clock time, of any zone
@@ -113,9 +113,12 @@ def _offset_seconds(match: re.Match[str]) -> int:
 
 
 def _in_range(second: int) -> int:
-    if _FIRST_SECOND + 86_400 < second < _LAST_SECOND:
-        return second
-    return second % _CYCLE
+    """A second that Python's datetime reaches and at which the zone is as at this one."""
+    if second < _FIRST_SECOND:
+        return _FIRST_SECOND  # long before the first change
+    if second > _LAST_SECOND:
+        return _LAST_SECOND - _CYCLE + (second - _LAST_SECOND) % _CYCLE
+    return second
 
 
 def _seconds(offset: timedelta | None) -> int:
