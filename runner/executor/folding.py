@@ -69,6 +69,8 @@ _TELL_NUMBERS = 10_000_000
 """Lines of the engine are numbered from here, so that they never meet those of the attempt."""
 
 _FLOW_TRIGGER = "io.kestra.plugin.core.trigger.Flow"
+_NEVER_LOCKED = (".Flow", ".Webhook")
+"""Types of triggers that do not wait for the end of what they have started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -511,7 +513,7 @@ class Folding:
         trigger = self.head.trigger
         waited_for = self.flow.concurrency is not None or (
             trigger is not None
-            and ("taskRunId" in trigger.variables or trigger.type.endswith(".Schedule"))
+            and ("taskRunId" in trigger.variables or not trigger.type.endswith(_NEVER_LOCKED))
         )
         listened_to = self.head.kind == "NORMAL" and listeners.exist
         return tuple(

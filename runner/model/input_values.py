@@ -47,7 +47,7 @@ def read_value(kind: str, value: Any, settings: Settings, *, lenient: bool = Fal
 def violations(kind: str, value: Any, settings: Settings, *, required: bool = True) -> list[str]:
     """Return what the validators of a type say against a value that could be read."""
     match kind:
-        case "STRING":
+        case "STRING" | "SECRET":
             return _against_pattern(value, settings.get("validator"))
         case "INT" | "FLOAT":
             return _outside(value, settings, float, "it must be")
@@ -228,6 +228,7 @@ _READERS: Mapping[str, Callable[[Any, Settings], Any]] = {
     "YAML": _yaml,
     "URI": _uri,
     "EMAIL": _email,
+    "SECRET": _text,
     "SELECT": _text,
     "ENUM": _text,
     "MULTISELECT": _multiselect,

@@ -7,6 +7,7 @@ from typing import Any
 
 import regex
 
+from runner.model.evolve import replace
 from runner.model.flow import Input, Output
 from runner.model.names import INPUT_ID, nearest
 from runner.model.section import Section
@@ -47,9 +48,6 @@ INPUT_TYPES: dict[str, tuple[str, ...]] = {
 }
 """Every type of input with its own properties."""
 
-AVAILABLE = frozenset(INPUT_TYPES) - {"FORM"}
-"""Types of inputs that are built."""
-
 _NO_ITEMS = ("ARRAY", "SECRET", "MULTISELECT", "ENUM", "SELECT")
 _OUTPUT_KEYS = ("id", "type", "value", "description", "displayName", "required")
 _FILE_URI = (
@@ -65,8 +63,32 @@ def read_inputs(owner: Section, key: str = "inputs") -> tuple[Input, ...]:
 
 def _inputs(owner: Section, key: str) -> Iterator[Input]:
     for section in owner.sections(key, "an input"):
-        if (read := _input(section)) is not None:
+        if section.raw.get("type") == "FORM":
+            yield from _form(section)
+        elif (read := _input(section)) is not None:
             yield read
+
+
+def _form(section: Section) -> Iterator[Input]:
+    """Yield the inputs of a group: their ids begin with the group's."""
+    form_id = section.name("id", INPUT_ID)
+    section.refuse_unknown((*COMMON, *INPUT_TYPES["FORM"]), "an input of type FORM")
+    if section.has("defaults") or section.has("prefill"):
+        message = (
+            "A FORM input groups other inputs and cannot declare a default value or a prefill."
+        )
+        section.add("defaults" if section.has("defaults") else "prefill", message, "rule")
+    if not section.raw.get("inputs"):
+        section.add("inputs", "inputs must not be empty", "required")
+    for child in section.sections("inputs", "an input"):
+        if child.raw.get("type") == "FORM":
+            message = (
+                "A FORM input cannot contain another FORM input; grouping is limited to a single "
+                "level."
+            )
+            child.add("type", message, "rule")
+        elif (read := _input(child)) is not None and form_id is not None:
+            yield replace(read, id=f"{form_id}.{read.id}")
 
 
 def _input(section: Section) -> Input | None:
@@ -75,8 +97,6 @@ def _input(section: Section) -> Input | None:
     kind = _type(section, "input")
     if kind is None:
         return None
-    if kind not in AVAILABLE:
-        section.add("type", f"inputs of type {kind} are not available yet", "not_available_yet")
     section.refuse_unknown((*COMMON, *INPUT_TYPES[kind]), f"an input of type {kind}")
     depends_on, condition = _depends_on(section)
     found = Input(
@@ -189,10 +209,6 @@ def _outputs(owner: Section) -> Iterator[Output]:
         output_id = section.name("id", INPUT_ID)
         kind = _type(section, "output")
         section.require("value")
-        if kind is not None and kind not in AVAILABLE:
-            section.add(
-                "type", f"outputs of type {kind} are not available yet", "not_available_yet"
-            )
         if output_id is None or kind is None:
             continue
         yield Output(

@@ -17,7 +17,7 @@ from runner.engine.creation import CORRELATION_ID, Beginning
 from runner.engine.events import ChildEnded, Started
 from runner.errors import HeadraceError
 from runner.expressions import Context, ExpressionError, render, render_value
-from runner.model.execution import Execution, StartedBy, TaskRun
+from runner.model.execution import Execution, Labels, StartedBy, TaskRun
 from runner.model.facts import Facts
 from runner.model.flow import Flow, Trigger
 from runner.model.states import State
@@ -257,11 +257,24 @@ def _beginning(
     assert isinstance(given, dict)
     return Beginning(
         inputs=_inputs(runtime, flow, trigger, given),
-        labels=tuple((key, str(render(text, context))) for key, text in trigger.labels),
+        labels=_labels(trigger, context),
         trigger=StartedBy(trigger.id, trigger.type, variables),
         correlation_id=correlation,
         upstream_id=execution.id,
     )
+
+
+def _labels(trigger: Trigger, context: Context) -> Labels:
+    """Return the trigger's labels; one that cannot be rendered is left out (§12.2)."""
+    labels = []
+    for key, text in trigger.labels:
+        try:
+            labels.append((key, str(render(text, context))))
+        except ExpressionError as exc:
+            log.warning(
+                "a label is left out", action="label", trigger=trigger.id, label=key, error=str(exc)
+            )
+    return tuple(labels)
 
 
 def _inputs(
