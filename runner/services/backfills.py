@@ -13,7 +13,7 @@ from typing import Any
 
 from runner import ids
 from runner.clock import iso
-from runner.errors import ArgumentInvalid, InputInvalid, NotFound, Refused
+from runner.errors import InputInvalid, NotFound, Refused
 from runner.model.execution import Labels
 from runner.runtime import Runtime
 from runner.services.audit import record
@@ -100,18 +100,18 @@ class Backfills:
             return self._saved(tx, row, made, "create", by)
 
     def pause(self, place: Sequence[str], *, by: Principal) -> TriggerRow:
-        """Start nothing more for now. Raises NotFound, ArgumentInvalid: there is none."""
+        """Start nothing more for now. Raises NotFound, Refused: there is none."""
         return self._set_paused(place, True, by)
 
     def unpause(self, place: Sequence[str], *, by: Principal) -> TriggerRow:
-        """Go on. Raises NotFound, ArgumentInvalid: there is none."""
+        """Go on. Raises NotFound, Refused: there is none."""
         return self._set_paused(place, False, by)
 
     def delete(self, place: Sequence[str], *, by: Principal) -> TriggerRow:
         """End it; the trigger goes on as before.
 
         Raises:
-            NotFound. ArgumentInvalid: there is none.
+            NotFound. Refused: there is none.
         """
         with self._runtime.store.begin() as tx:
             row = _found(tx, place)
@@ -166,5 +166,5 @@ def _found(tx: Tx, place: Sequence[str]) -> TriggerRow:
 
 def _under_way(row: TriggerRow) -> Backfill:
     if row.backfill is None:
-        raise ArgumentInvalid("No backfill found")
+        raise Refused("No backfill found")
     return Backfill.read(row.backfill)

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runner.errors import ArgumentInvalid, InputInvalid, NotFound, Refused
+from runner.errors import InputInvalid, NotFound, Refused
 from runner.scheduler.ticks import Ticks
 from runner.services.bundle import open_services
 from runner.services.principal import LOCAL
@@ -255,7 +255,7 @@ def test_a_deleted_backfill_is_over(runtime, services, add, look):
     services.backfills.delete(PLACE, by=LOCAL)
     assert look() == []
     assert (a_row(runtime).next_at, a_row(runtime).backfill) == (before, None)
-    with pytest.raises(ArgumentInvalid, match="No backfill found"):
+    with pytest.raises(Refused, match="No backfill found"):
         services.backfills.delete(PLACE, by=LOCAL)
 
 

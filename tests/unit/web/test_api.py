@@ -443,7 +443,7 @@ def test_a_backfill_is_made_paused_continued_and_ended(client, services):
     assert made.json["backfill"]["inputs"] == {"a": 1}
     assert [each.json["backfill"]["paused"] for each in (paused, going_on)] == [True, False]
     assert "backfill" not in ended.json
-    assert client.put(f"{BACKFILLS}/pause", json=CRON).status_code == 400
+    assert client.put(f"{BACKFILLS}/pause", json=CRON).status_code == 409
 
 
 @pytest.mark.parametrize("order", [{}, {"start": "soon"}, {"start": "2099-01-01T00:00:00Z"}])
