@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -21,6 +23,8 @@ from runner.cli.options import (
 )
 from runner.errors import HeadraceError
 from runner.settings import Settings
+
+_GIT = (2, 31)  # GIT_CONFIG_COUNT: credentials reach Git by its environment alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         version,
         "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer",
     )
-    git = shutil.which("git")
-    yield Finding("git", git is not None, git or "not found", "" if git else "install git")
+    yield _git()
     yield _database(settings)
     yield _redis(settings)
     yield _docker(settings)
@@ -82,6 +85,22 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             "none configured",
             "list your repositories under `sources` in headrace.yaml",
         )
+
+
+def _git() -> Finding:
+    path = shutil.which("git")
+    if path is None:
+        return Finding("git", False, "not found", "install git")
+    done = subprocess.run([path, "version"], capture_output=True, text=True, check=False)
+    return _git_of(done.stdout.strip().removeprefix("git version "))
+
+
+def _git_of(version: str) -> Finding:
+    numbers = tuple(map(int, re.findall(r"\d+", version)[:2]))
+    needed = ".".join(map(str, _GIT))
+    is_new_enough = numbers >= _GIT
+    fix = "" if is_new_enough else f"install git {needed} or newer"
+    return Finding("git", is_new_enough, version or "it does not tell its version", fix)
 
 
 def _database(settings: Settings) -> Finding:
