@@ -222,7 +222,7 @@ class _One:
             made = {}
             if tab == "gantt":
                 gantt = pages.gantt_of(detail, now(), self._task or None, "/gantt")
-                made["runs"] = partial("parts.html", "gantt_table", gantt)
+                made["runs"] = partial("parts.html", "gantt_table", gantt, False)
         return {
             "top": partial("_execution.html", "top", top),
             "road": partial("_execution.html", "road", top),

@@ -12,7 +12,7 @@ from runner.model.states import State
 from web.viewmodels import parts, words
 
 _STEPS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
-_MOST_ROWS = 60
+_MOST_ROWS = 40
 _MOST_CHILDREN = 12
 _THIN = 0.4
 

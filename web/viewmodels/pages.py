@@ -18,7 +18,7 @@ from web.viewmodels.execution import Fact, Fault, Header, Outputs, Related, Why
 from web.viewmodels.gantt import Gantt, gantt
 from web.viewmodels.parts import Chip
 
-PANE_LINES = 120
+PANE_LINES = 80
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from runner.model.execution import Execution, StartedBy, TaskRun
 from runner.model.states import State
 from runner.store.base import CommitRow
 from web.viewmodels import words
 
-MOST_PARTS = 60
+_MOST_PARTS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +115,17 @@ def end_of(execution: Execution) -> datetime | None:
 
 def strip(execution: Execution, runs: Sequence[TaskRun], now: datetime) -> Chart:
     """Return the task strip of an execution: parts in order, width by duration."""
-    leaves = [run for run in runs if is_leaf(run)][:MOST_PARTS]
+    leaves = [run for run in runs if is_leaf(run)]
     if not leaves:
         rect = Rect(words.family(execution.state), "0", "30", "100", "40")
         return Chart((rect,), f"Tasks: {words.shown(execution.state).word.lower()}")
-    weights = [_weight(run, now) for run in leaves]
-    total = sum(weights)
+    drawn = _few([(run.state, _weight(run, now)) for run in leaves])
+    total = sum(weight for _, weight in drawn)
     rects = []
     x = 0.0
-    for run, weight in zip(leaves, weights, strict=True):
+    for state, weight in drawn:
         width = 100 * weight / total
-        rects.append(_part(run, x, width))
+        rects.append(_part(state, x, width))
         x += width
     return Chart(tuple(rects), f"Tasks: {_counted(run.state for run in leaves)}")
 
@@ -135,10 +136,21 @@ def _weight(run: TaskRun, now: datetime) -> float:
     return math.sqrt(seconds) + 0.3
 
 
-def _part(run: TaskRun, x: float, width: float) -> Rect:
-    is_short = run.state in (State.SKIPPED, State.CREATED, State.QUEUED, State.CANCELLED)
+def _few(drawn: list[tuple[State, float]]) -> list[tuple[State, float]]:
+    """Neighbours of one state become one part where there are too many; the last of them stay."""
+    if len(drawn) <= _MOST_PARTS:
+        return drawn
+    joined = [
+        (state, sum(weight for _, weight in each))
+        for state, each in groupby(drawn, key=lambda part: part[0])
+    ]
+    return joined[-_MOST_PARTS:]
+
+
+def _part(state: State, x: float, width: float) -> Rect:
+    is_short = state in (State.SKIPPED, State.CREATED, State.QUEUED, State.CANCELLED)
     y, height = ("30", "40") if is_short else ("0", "100")
-    return Rect(words.family(run.state), f"{x:.1f}", y, f"{max(width - 1.2, 0.8):.1f}", height)
+    return Rect(words.family(state), f"{x:.1f}", y, f"{max(width - 1.2, 0.8):.1f}", height)
 
 
 def spark(executions: Sequence[Execution], now: datetime) -> Chart:

@@ -1,4 +1,4 @@
-// On every page: htmx, menus and dialogs, ticking durations, live changes; keys once one is pressed.
+// On every page: htmx, menus and dialogs, ticking durations, live changes, keys.
 import "htmx.org/dist/htmx.min.js";
 import { startDialogs } from "./parts/dialogs";
 import { startLive } from "./parts/live";
@@ -9,8 +9,8 @@ startDialogs();
 startTicking();
 startLive();
 
-const keys = new URL("./keys.js", import.meta.url).href;
-document.addEventListener("keydown", (event) => {
-  if (["Shift", "Control", "Alt", "Meta", "Tab"].includes(event.key)) return;
-  void import(keys).then(({ pressed }: { pressed: (event: KeyboardEvent) => void }) => pressed(event));
-});
+// Keys come after everything else; those pressed before wait for them.
+type Keys = { pressed: (event: KeyboardEvent) => void };
+const address = new URL("./keys.js", import.meta.url).href;
+const keys: Promise<Keys> = new Promise((resolve) => setTimeout(() => resolve(import(address)), 0));
+document.addEventListener("keydown", (event) => void keys.then(({ pressed }) => pressed(event)));
