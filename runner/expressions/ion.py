@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -323,7 +324,8 @@ class _Reader:
             if "e" in digits or "E" in digits:
                 return float(digits)
             if "." in digits or "d" in digits or "D" in digits:
-                return Decimal(digits.replace("d", "e").replace("D", "e"))
+                exact = Decimal(digits.replace("d", "e").replace("D", "e"))
+                return exact if exact else abs(exact)
             return int(digits)
         except (ValueError, ArithmeticError) as error:
             raise self.wrong(f"{text[:40]!r} is no number") from error
@@ -342,10 +344,30 @@ class _Reader:
         return self.after_annotation(word, depth)
 
 
-def _timestamp(match: re.Match[str]) -> str:
-    """The date as Kestra shows it: a moment at midnight UTC is a mere date."""
+def _timestamp(match: re.Match[str]) -> date:
+    """A moment, or a mere date where Kestra shows one: at midnight of UTC."""
     year, month, day, hour, minute, second, fraction, offset = match.groups()
-    date = f"{year}-{month or '01'}-{day or '01'}"
-    if hour is None or (hour == minute == "00" and second in ("00", None) and offset == "Z"):
-        return date
-    return f"{date}T{hour}:{minute}:{second or '00'}{fraction or ''}{offset}"
+    zone = _zone(offset)
+    try:
+        moment = datetime(
+            int(year),
+            int(month or 1),
+            int(day or 1),
+            int(hour or 0),
+            int(minute or 0),
+            int(second or 0),
+            int(((fraction or ".")[1:7]).ljust(6, "0")),
+            zone,
+        )
+    except ValueError as error:
+        raise ExpressionError(f"this is no Ion: {match.group()!r} is no moment") from error
+    is_midnight = moment.time() == time()
+    return moment.date() if is_midnight and zone is UTC else moment
+
+
+def _zone(offset: str | None) -> tzinfo:
+    """The zone of `+01:00`; UTC for `Z`, `-00:00` and none."""
+    if offset is None or offset in ("Z", "-00:00", "+00:00"):
+        return UTC
+    shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[4:6]))
+    return timezone(-shift if offset[0] == "-" else shift)

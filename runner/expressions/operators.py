@@ -269,9 +269,9 @@ def ordered(symbol: str, compare: Callable[[Any, Any], bool]) -> Callable[[Any, 
     return comparison
 
 
-def code_units(text: str) -> Any:
+def code_units(text: str) -> bytes:
     """What Java orders texts by."""
-    return text if text.isascii() else text.encode("utf-16-be", "surrogatepass")
+    return text.encode("utf-16-be", "surrogatepass")
 
 
 def truth(value: Any, what: str = "a condition") -> bool:

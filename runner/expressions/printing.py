@@ -232,6 +232,8 @@ def json_string(text: str) -> str:
 
 
 def _json_scalar(value: Any) -> str:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        value = value.astimezone(UTC)
     text = scalar_text(value, null="null")
     is_bare = value is None or isinstance(value, bool | int | Decimal)
     if is_bare or (isinstance(value, float) and math.isfinite(value)):

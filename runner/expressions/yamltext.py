@@ -19,7 +19,10 @@ _BOOLEANS = {
 }
 _NULLS = {"", "~", "null", "Null", "NULL"}
 _INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]+|0|[1-9][0-9_]*)")
-_FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_]*)?\.?[0-9_]*(?:[eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(
+    r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+"
+)
 _SPECIAL_FLOAT = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _LEADING = re.compile(r"[-?:](?:\s|$)|[,\[\]{}#&*!|>'\"%@`]|---|\.\.\.")
 _INNER = re.compile(r": |:$| #|[,\[\]{}]")
@@ -104,19 +107,18 @@ class _Builder:
 
 
 def _scalar(event: Any) -> Any:
-    text = event.value
-    if event.style in ("'", '"', "|", ">"):
-        return text
-    tag = event.tag
-    if tag and tag not in ("!",) and not event.implicit[0]:
-        return _tagged(text, tag)
-    return _plain(text)
+    text: str = event.value
+    if event.tag and event.tag != "!":
+        return _tagged(text, event.tag)
+    return text if event.style in ("'", '"', "|", ">") else _plain(text)
 
 
 def _tagged(text: str, tag: str) -> Any:
-    if tag.endswith((":str", ":binary", ":timestamp")):
-        return text
-    return _plain(text)
+    if tag.endswith((":int", ":bool", ":null")):
+        return _plain(text)
+    if tag.endswith(":float"):
+        return float(text.replace("_", ""))
+    return text
 
 
 def _plain(text: str) -> Any:
@@ -128,7 +130,7 @@ def _plain(text: str) -> Any:
         return _integer(text.replace("_", ""))
     if _SPECIAL_FLOAT.fullmatch(text):
         raise ValueError(f"{text} is no number of JSON")
-    if text[0] in "-+.0123456789" and _FLOAT.fullmatch(text) and any(c.isdigit() for c in text):
+    if _FLOAT.fullmatch(text):
         return float(text.replace("_", ""))
     return text
 

@@ -12,12 +12,13 @@ from runner.expressions.operators import code_units, equal
 from runner.expressions.printing import text_form
 from runner.expressions.registry import FILTERS
 from runner.expressions.values import (
+    Entry,
     LiteralMap,
     class_name,
     describe,
-    is_integer,
     is_list,
     is_map,
+    is_number,
 )
 
 filter_ = FILTERS.register
@@ -121,7 +122,7 @@ def merge(frame: Frame, value: Any, items: Any) -> Any:
     if is_map(value):
         return LiteralMap({**value, **(items if is_map(items) else {i: i for i in items})})
     if is_map(items):
-        return [*value, *({"key": key, "value": item} for key, item in items.items())]
+        return [*value, *(Entry(key, item) for key, item in items.items())]
     return [*value, *items]
 
 
@@ -249,6 +250,6 @@ def _list(value: Any, name: str) -> Any:
 
 
 def _index(value: Any, name: str) -> int:
-    if is_integer(value):
+    if is_number(value):
         return int(value)
     raise ExpressionError(f"{name} must be an integer, not {describe(value)}")

@@ -18,6 +18,7 @@ _MAX_DIGITS = 4_000
 _MAX_EXPONENT = 5_000
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NOT_FINITE = ("NaN", "Infinity", "-Infinity", "+Infinity")
 _HEXADECIMAL = re.compile(r"([+-]?)(?:0[xX]|#)([0-9a-fA-F]+)")
 
 
@@ -116,31 +117,43 @@ def _decimal(text: str) -> Decimal:
     return value
 
 
-def _bounded(text: str, bits: int) -> int:
+def _whole(text: str) -> int:
+    """What `Integer.decode` reads: decimal, `0x…`, `#…`, or octal after a zero."""
+    hexadecimal = _HEXADECIMAL.fullmatch(text)
+    if hexadecimal:
+        return int(hexadecimal.group(1) + hexadecimal.group(2), 16)
     if not _INTEGER.fullmatch(text):
         raise ValueError(text)
-    value = int(text)
+    unsigned = text.lstrip("+-")
+    return int(text, 8 if len(unsigned) > 1 and unsigned[0] == "0" else 10)
+
+
+def _bounded(text: str, bits: int) -> int:
+    value = _whole(text)
     if not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
         raise OverflowError(text)
     return value
 
 
 def _float_of(text: str) -> float:
-    if not _DECIMAL.fullmatch(text.rstrip("fFdD")):
+    trimmed = text.strip()
+    if trimmed in _NOT_FINITE:
+        return float(trimmed)
+    digits = trimmed[:-1] if trimmed[-1:] in ("f", "F", "d", "D") else trimmed
+    if not _DECIMAL.fullmatch(digits):
         raise ValueError(text)
-    return float(text.rstrip("fFdD"))
+    return float(digits)
 
 
 def _decimal_of(text: str) -> Decimal:
     if not _DECIMAL.fullmatch(text):
         raise ValueError(text)
-    return _decimal(text)
+    value = _decimal(text)
+    return value if value else abs(value)
 
 
 def _big_integer(text: str) -> BigInteger:
-    if not _INTEGER.fullmatch(text):
-        raise ValueError(text)
-    return BigInteger(int(text))
+    return BigInteger(_whole(text))
 
 
 _TYPES = {

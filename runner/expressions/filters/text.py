@@ -16,7 +16,7 @@ from runner.expressions.errors import ExpressionError
 from runner.expressions.frame import Frame
 from runner.expressions.printing import text_form
 from runner.expressions.registry import FILTERS
-from runner.expressions.values import TextArray, describe, is_integer, is_list, is_map, is_number
+from runner.expressions.values import TextArray, describe, is_list, is_map, is_number
 
 filter_ = FILTERS.register
 _WORD = re.compile(r"\S+")
@@ -121,7 +121,7 @@ def split(frame: Frame, value: Any, delimiter: Any, limit: Any) -> TextArray:
     """The parts between the matches of a regular expression."""
     text = _string(value, "split")
     pattern = text_form(delimiter, frame.budget)
-    most = _integer(limit, "split", "limit")
+    most = 0 if limit is None else _integer(limit, "split", "limit")
     parts = javaregex.split(text, pattern, most, frame.settings.limits.pattern_time)
     frame.budget.allow_elements(len(parts))
     return TextArray(parts)
@@ -393,7 +393,7 @@ def _string(value: Any, name: str) -> str:
 
 
 def _integer(value: Any, name: str, parameter: str) -> int:
-    if is_integer(value) or (is_number(value) and value == int(value)):
+    if is_number(value):
         return int(value)
     raise ExpressionError(f"{name} needs an integer as {parameter}, not {describe(value)}")
 

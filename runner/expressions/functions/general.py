@@ -85,7 +85,7 @@ def id_(frame: Frame) -> str:
 @function("nanoId(length=21, alphabet)", ("{{ nanoId(8) | length }}", "8"), since="1.0")
 def nano_id(frame: Frame, length: Any, alphabet: Any) -> str:
     """Random text of that length from the characters of the alphabet."""
-    count = int(length) if is_number(length) else 21
+    count = int(length) if is_integer(length) else 21
     if not 0 <= count <= _MAX_NANO_ID:
         raise ExpressionError(f"nanoId: the length is 0 to {_MAX_NANO_ID}, not {count}")
     letters = _NANO_ID if alphabet is None else alphabet

@@ -46,7 +46,9 @@ def from_ion(frame: Frame, ion: Any, all_rows: Any) -> Any:
 
     if ion is None:
         return None
-    rows = read_ion(_text(ion, "fromIon"), frame.budget, everything=all_rows is True)
+    if not isinstance(ion, str):
+        raise ExpressionError(f"fromIon reads text, not {describe(ion)}")
+    rows = read_ion(ion, frame.budget, everything=all_rows is True)
     if all_rows is True:
         return rows
     return rows[0] if rows else None

@@ -138,8 +138,8 @@ def _rank(value: Any) -> int:
     return _RANKS[type_name(value)]
 
 
-def _units(text: str) -> Any:
-    return text if text.isascii() else text.encode("utf-16-be", "surrogatepass")
+def _units(text: str) -> bytes:
+    return text.encode("utf-16-be", "surrogatepass")
 
 
 def _compare_lists(left: Any, right: Any, budget: Budget, depth: int) -> int:

@@ -26,15 +26,11 @@ def test_a_syntax_error_is_told_with_its_place():
 def test_unknown_names_are_all_told_with_the_nearest_known_one():
     problems = check("{{ a | uper }}\n{{ secrt('X') }} {{ a is emty }}")
     assert problems == [
-        ExpressionProblem(
-            "unknown filter 'uper'; did you mean 'upper'?", 1, 8, suggestion="upper"
-        ),
+        ExpressionProblem("unknown filter 'uper'; did you mean 'upper'?", 1, 8, suggestion="upper"),
         ExpressionProblem(
             "unknown function 'secrt'; did you mean 'secret'?", 2, 4, suggestion="secret"
         ),
-        ExpressionProblem(
-            "unknown test 'emty'; did you mean 'empty'?", 2, 26, suggestion="empty"
-        ),
+        ExpressionProblem("unknown test 'emty'; did you mean 'empty'?", 2, 26, suggestion="empty"),
     ]
 
 
