@@ -1,8 +1,8 @@
 """The surface that task types and triggers are written against.
 
 A task type is one class with typed fields, typed outputs and `run(ctx)`; it never sees a database
-or a queue. Third parties add types through the entry point group ``headrace.plugins`` (a module, or a
-package whose modules are walked). See CONTRIBUTING for a walk-through.
+or a queue. Third parties add types through the entry point group ``headrace.plugins`` (a module,
+or a package whose modules are walked). See CONTRIBUTING for a walk-through.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO, ClassVar, Protocol
+from typing import Annotated, Any, BinaryIO, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 from runner.errors import HeadraceError
@@ -74,7 +74,7 @@ class Family:
     extra: str | None = None
 
     def require(self, module: str) -> ModuleType:
-        """Import a library of the extra, or raise `MissingExtra` with the command that installs it."""
+        """Import a library of the extra. Raises `MissingExtra`: the command that installs it."""
         try:
             return importlib.import_module(module)
         except ModuleNotFoundError as exc:
@@ -143,6 +143,26 @@ class TriggerType(Plugin):
     )
 
 
+class PollingTrigger(TriggerType):
+    """Base of triggers that a worker evaluates again and again."""
+
+    evaluated_by = "polling"
+
+    interval: Annotated[timedelta, Read.STATIC] = Field(
+        default=timedelta(seconds=60), description="time between two evaluations"
+    )
+
+    def evaluate(self, ctx: RunContext) -> BaseModel | None:
+        """Look; return what expressions see as ``trigger`` if an execution is to start, else None.
+
+        Files that are stored meanwhile belong to that execution.
+
+        Raises:
+            TaskError: it could not look; the trigger's log says why.
+        """
+        raise NotImplementedError
+
+
 class Condition(Plugin):
     """Base of every condition of a trigger; its fields are rendered before it is asked."""
 
@@ -185,7 +205,7 @@ class TaskFiles(Protocol):
         """
 
     def put(self, source: Path | bytes | BinaryIO, name: str) -> str:
-        """Store a file of this task run and return its URI. *name* may have folders, never ``..``."""
+        """Store a file of this task run, return its URI. *name* may have folders, never ``..``."""
 
     def fetch(self, uri: str, into: Path) -> None:
         """Copy the file of a URI to a local path; parents are made."""
@@ -205,7 +225,7 @@ class TaskFiles(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NamespaceFile:
-    """A file of a namespace at the execution's commit: path without leading slash, size in bytes."""
+    """A file of a namespace at the execution's commit: path without leading slash, and size."""
 
     path: str
     size: int
@@ -352,7 +372,7 @@ class RunContext(Protocol):
         """True once the attempt is to end (kill, timeout, shutdown): look at it in long loops."""
 
     def on_stop(self, action: Any) -> AbstractContextManager[None]:
-        """Inside the block, call *action()* (from another thread) as soon as the attempt is to end."""
+        """Inside, *action()* is called (by another thread) as soon as the attempt is to end."""
 
     def sleep(self, duration: timedelta) -> None:
         """Wait. Raises TaskStopped when the attempt is to end meanwhile."""

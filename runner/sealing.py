@@ -1,7 +1,7 @@
 """Values that are stored encrypted: AES-GCM, the 12 bytes of the nonce in front, in Base64.
 
-They are maps ``{type: io.kestra.datatype:aes_encrypted, value: …}``, as Kestra has them. Without a key
-tasks keep such values as plain text, and SECRET inputs are refused.
+They are maps ``{type: io.kestra.datatype:aes_encrypted, value: …}``, as Kestra has them. Without a
+key tasks keep such values as plain text, and SECRET inputs are refused.
 """
 
 from __future__ import annotations

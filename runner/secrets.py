@@ -88,7 +88,7 @@ class Mask:
         self._pattern: re.Pattern[str] | None = None
 
     def add(self, secret: str) -> None:
-        """Learn a secret. One of fewer than 4 characters is ignored: masking it would eat the log."""
+        """Learn a secret; not one of fewer than 4 characters: masking it would eat the log."""
         if len(secret) < MIN_LENGTH or secret in self._values:
             return
         encoded = base64.b64encode(secret.encode()).decode()

@@ -31,9 +31,9 @@ from runner.errors import NotFound, Refused
 from runner.expressions import Context, EmptyWorld, ExpressionError, render_value, secret_entry
 from runner.expressions import Settings as ExpressionSettings
 from runner.model.logs import Level, LogLine
-from runner.sealing import Seal
 from runner.plugin import Identity, NamespaceFile, Task, TaskStopped
 from runner.registry import load
+from runner.sealing import Seal
 from runner.taskrunners.base import CannotRun, Command, Ended, LineSink
 
 Renderer = Callable[[str, Mapping[str, Any], bool], Any]
@@ -503,14 +503,15 @@ class FixtureWorld(EmptyWorld):
         return self.fixtures.get(name) or {}
 
     def _content(self, uri: str) -> str | None:
-        files = self._part("files")
+        files: Mapping[str, Mapping[str, str]] = self._part("files")
         if uri.startswith("nsfile://"):
             namespace, _, path = uri.removeprefix("nsfile://").partition("/")
             return files.get(namespace, {}).get(path)
         folder, separator, path = uri.removeprefix("kestra:///").partition("/_files/")
         if separator:
             return files.get(folder.replace("/", "."), {}).get(path)
-        return self._part("storage").get(uri)
+        stored: Mapping[str, str] = self._part("storage")
+        return stored.get(uri)
 
 
 def render_vector(

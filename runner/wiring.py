@@ -79,7 +79,9 @@ def make_runtime(
         flows=FlowCache(types),
         default_task_runner=default_task_runner(settings, environment),
         envs=_envs(settings, environment),
-        seal=Seal(resolve(settings.encryption_key, environment) if settings.encryption_key else None),
+        seal=Seal(
+            resolve(settings.encryption_key, environment) if settings.encryption_key else None
+        ),
     )
 
 

@@ -124,7 +124,9 @@ def _loaded(
     run = tx.task_runs.get(claimed.task_run_id)
     flow = runtime.flows.get(tx, execution.namespace, execution.flow_id, execution.revision)
     runs = RunView(execution.id, flow, runtime.store.read)
-    variables = ExecutionVariables(flow, execution, runs, shared=runtime.shared_variables, opened=runtime.opened)
+    variables = ExecutionVariables(
+        flow, execution, runs, shared=runtime.shared_variables, opened=runtime.opened
+    )
     functions = FlowWorld(
         runtime,
         execution.namespace,

@@ -43,7 +43,10 @@ class Finding:
 @json_option
 @reports_errors
 def doctor(home: Path | None, config: Path | None, as_json: bool) -> None:
-    """Check this installation and say how to mend it. Ends with 1 if something needed is missing."""
+    """Check this installation and say how to mend it.
+
+    Ends with 1 if something needed is missing.
+    """
     settings = settings_of(home, config)
     findings = list(_findings(settings))
     if as_json:

@@ -57,7 +57,7 @@ class LocalLoop:
         self._folding = threading.Lock()
 
     def run(self, execution_id: str, watch: Callable[[], None]) -> None:
-        """Work until the execution is fully ended; *watch* is called now and then to show progress."""
+        """Work until the execution is fully ended; *watch* is called now and then."""
         self._register()
         with ThreadPoolExecutor(_SLOTS, "attempt") as pool:
             try:

@@ -101,7 +101,7 @@ class Child:
 
 
 class Supervisor:
-    """Starts, watches and ends the children. One thread, so that forks and death signals are safe."""
+    """Starts, watches and ends the children, in one thread: forks and death signals are safe."""
 
     def __init__(
         self, settings: Settings, config: Path | None, *, demo: bool, verbose: bool

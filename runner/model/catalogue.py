@@ -36,8 +36,8 @@ class TypeInfo:
 
     *available* is false for what is not built yet; nothing is then known of its own properties.
     *needs*: of each group of lists one must have a task, else the message is a problem.
-    *input_lists* are properties that hold inputs. *parts*: the task stands for several, which get its
-    id with these endings, these types, and its properties.
+    *input_lists* are properties that hold inputs. *parts*: the task stands for several, which
+    get its id with these endings, these types, and its properties.
     """
 
     name: str

@@ -14,9 +14,9 @@ from runner.model.states import State
 class Directives:
     """Applied when the task ends, in the same step.
 
-    *labels* are set over those that the execution has. *variables* are all of its variables from now
-    on (None: as they were). *exit* ends the execution in that state: nothing but ``afterExecution``
-    starts any more.
+    *labels* are set over those that the execution has. *variables* are all of its variables from
+    now on (None: as they were). *exit* ends the execution in that state: nothing but
+    ``afterExecution`` starts any more.
     """
 
     labels: Labels = ()

@@ -82,8 +82,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a task stands: its parent (None: the flow itself), list, and index among enabled tasks.
-    """
+    """Where a task stands: its parent (None: the flow), list, and index among enabled tasks."""
 
     task: Task
     parent: Task | None

@@ -1,4 +1,7 @@
-"""Reading what watches over executions: SLAs, checks and listeners (flow-language §13, §14, §16.4)."""
+"""Reading what watches over executions: SLAs, checks and listeners.
+
+Source: flow-language §13, §14, §16.4.
+"""
 
 from __future__ import annotations
 

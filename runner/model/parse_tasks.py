@@ -72,9 +72,7 @@ def read_task(reading: Reading, section: Section, depends_on: tuple[str, ...] = 
     )
 
 
-def _parts(
-    reading: Reading, task_id: str, info: TypeInfo, properties: JsonMap
-) -> Iterator[Task]:
+def _parts(reading: Reading, task_id: str, info: TypeInfo, properties: JsonMap) -> Iterator[Task]:
     """Yield the tasks that one task stands for."""
     for ending, name in info.parts:
         part = reading.catalogue.look_up(name)

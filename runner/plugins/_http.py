@@ -146,8 +146,8 @@ class HttpOptions(_Section):
         return self.allow_failed or status < 400
 
 
-class HttpRequest(Task):
-    """Base of the HTTP task types: one request from properties."""
+class HttpCall(Plugin):
+    """One request from properties: what tasks and triggers share."""
 
     deprecated = {
         "allowFailed": "write options.allowFailed",
@@ -196,6 +196,12 @@ class HttpRequest(Task):
                 if ctx.stopping:
                     raise TaskStopped from exc
                 raise TaskError(f"{self.method} {self.uri} failed: {_reason(exc)}") from exc
+
+    def fails(self, status: int) -> bool:
+        """Say whether an answer with this status is a failure."""
+        if self.allow_failed and self.options.allowed_response_codes is None:
+            return False
+        return not self.options.accepts(status)
 
     def _client(self) -> httpx2.Client:
         import httpx2
@@ -284,9 +290,7 @@ class HttpRequest(Task):
         if "RESPONSE_BODY" in logs:
             response.read()
             ctx.log.info("response body", body=response.text)
-        if self.allow_failed and self.options.allowed_response_codes is None:
-            return
-        if not self.options.accepts(response.status_code):
+        if self.fails(response.status_code):
             response.read()
             told = f"Failed http request with response code '{response.status_code}'"
             raise TaskError(f"{told} and body:\n{response.text}" if response.content else told)
@@ -297,6 +301,10 @@ class HttpRequest(Task):
             ctx.log.info("request headers", **shown)
         if "REQUEST_BODY" in self.options.logs:
             ctx.log.info("request body", body=self.body or "")
+
+
+class HttpRequest(HttpCall, Task):
+    """Base of the HTTP task types."""
 
 
 class _Connection:

@@ -6,14 +6,15 @@ import json
 from collections.abc import Iterable, Iterator
 from email.message import Message
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
 from runner.model.logs import Level
-from runner.plugin import RunContext, TaskError
+from runner.plugin import PollingTrigger, Read, RunContext, TaskError
 from runner.plugins import _items
-from runner.plugins._http import HttpRequest, headers_of, read_text, text
+from runner.plugins._http import HttpCall, HttpRequest, headers_of, read_text, text
+from runner.plugins._truth import is_true
 
 if TYPE_CHECKING:
     import httpx2
@@ -47,15 +48,7 @@ class Request(HttpRequest):
 
     def run(self, ctx: RunContext) -> Outputs:
         with self.answered(ctx) as response:
-            body = read_text(
-                response, max_bytes=_MAX_BODY_BYTES, default_charset=self.options.default_charset
-            )
-            return self.Outputs(
-                uri=str(response.request.url),
-                code=response.status_code,
-                headers=headers_of(response),
-                body=body,
-            )
+            return answer_of(response, self.options.default_charset)
 
 
 class Download(HttpRequest):
@@ -167,6 +160,49 @@ class SseRequest(HttpRequest):
                 raise TaskError(f"{self.concat_jq_expression} gives nothing for {event}")
             texts.append("" if first is None else text(first))
         return "".join(texts)
+
+
+class Trigger(HttpCall, PollingTrigger):
+    """Send a request again and again, and start an execution when its answer is the right one.
+
+    Example:
+        - id: ready
+          type: io.kestra.plugin.core.http.Trigger
+          uri: https://example.org/export/state
+          responseCondition: "{{ response.body contains 'READY' }}"
+          interval: PT5M
+    """
+
+    aliases = ("io.kestra.plugin.fs.http.Trigger",)
+    later: ClassVar = frozenset({"encryptBody"})
+
+    type: Literal["io.kestra.plugin.core.http.Trigger"] = "io.kestra.plugin.core.http.Trigger"
+    response_condition: Annotated[str, Read.ASKED] = Field(
+        default="{{ response.statusCode < 400 }}",
+        description="sees response.statusCode, response.body and response.headers",
+    )
+
+    def fails(self, status: int) -> bool:
+        """No status is a failure: the condition judges it."""
+        return False
+
+    def evaluate(self, ctx: RunContext) -> Request.Outputs | None:
+        with self.answered(ctx) as response:
+            given = answer_of(response, self.options.default_charset)
+        seen = {"statusCode": given.code, "body": given.body, "headers": given.headers}
+        text = str(ctx.render(self.response_condition, extra={"response": seen}))
+        return given if is_true(text) else None
+
+
+def answer_of(response: httpx2.Response, charset: str) -> Request.Outputs:
+    """Return an answer as outputs. Raises TaskError: it is too long, or no text."""
+    body = read_text(response, max_bytes=_MAX_BODY_BYTES, default_charset=charset)
+    return Request.Outputs(
+        uri=str(response.request.url),
+        code=response.status_code,
+        headers=headers_of(response),
+        body=body,
+    )
 
 
 def events_of(lines: Iterable[str]) -> Iterator[dict[str, JsonValue]]:

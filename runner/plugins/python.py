@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from runner.plugins import _script
+from runner.plugins import _polling, _script
 from runner.plugins._workspace import HIDDEN, Workspace
 
 IMAGE = "python:3.13-slim"
@@ -114,6 +114,51 @@ class Script(Installing, _script.Script):
     def source(self, text: str) -> str:
         """The program, able to read rendered JSON as its own words."""
         return text if _FUTURE.search(text) else _JSON_WORDS + text
+
+
+class ScriptTrigger(_polling.ScriptTrigger):
+    """Run a Python program again and again, and start an execution when it says so.
+
+    Example:
+        - id: ready
+          type: io.kestra.plugin.scripts.python.ScriptTrigger
+          interval: PT5M
+          exitCondition: exit 0
+          script: |
+            import os, sys
+            sys.exit(not os.path.exists('/tmp/ready'))
+    """
+
+    script_class = Script
+    type: Literal["io.kestra.plugin.scripts.python.ScriptTrigger"] = (
+        "io.kestra.plugin.scripts.python.ScriptTrigger"
+    )
+    exit_condition: str = Field(
+        default="exit 0", description="'exit N', or a regular expression for the variables given"
+    )
+    dependencies: list[str] = Field(default=[], description="packages to install")
+
+
+class CommandsTrigger(_polling.CommandsTrigger):
+    """Run commands again and again, and start an execution when they say so.
+
+    Example:
+        - id: ready
+          type: io.kestra.plugin.scripts.python.CommandsTrigger
+          interval: PT5M
+          exitCondition: exit 0
+          commands:
+            - python check.py
+    """
+
+    script_class = Commands
+    type: Literal["io.kestra.plugin.scripts.python.CommandsTrigger"] = (
+        "io.kestra.plugin.scripts.python.CommandsTrigger"
+    )
+    exit_condition: str = Field(
+        default="exit 0", description="'exit N', or a regular expression for the variables given"
+    )
+    dependencies: list[str] = Field(default=[], description="packages to install")
 
 
 def _put_on_path(folder: str) -> str:

@@ -13,10 +13,10 @@ from runner.errors import NotFound
 from runner.plugin import Read, RunContext, Task, TaskError
 from runner.plugins import _globs, _items
 from runner.plugins._splitting import Cut, split
+from runner.plugins._truth import is_true
 
 _OLD = "io.kestra.core.tasks.storages."
 _COPY_BYTES = 2**20
-_FALSY = frozenset({"", "false", "0", "-0"})
 
 
 class Concat(Task):
@@ -369,11 +369,6 @@ def mapping(value: JsonValue, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TaskError(f"'{name}' must be a map, not {str(value)[:100]!r}")
     return value
-
-
-def is_true(text: str) -> bool:
-    """Say whether a rendered condition counts as true."""
-    return text.strip() not in _FALSY
 
 
 def _parsed(text: str, name: str) -> JsonValue:

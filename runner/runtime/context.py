@@ -67,8 +67,7 @@ class LazyStates(Mapping[str, Any]):
 
 
 class ExecutionVariables:
-    """Builds the variables of an execution's expressions; what all task runs share is built once.
-    """
+    """Builds the variables of expressions; what all task runs of an execution share, once."""
 
     def __init__(
         self,
@@ -152,9 +151,7 @@ def _parent(run: TaskRun) -> dict[str, Any]:
     return found
 
 
-def _inputs(
-    flow: Flow, inputs: Mapping[str, Any], opened: Opened | None
-) -> Mapping[str, Any]:
+def _inputs(flow: Flow, inputs: Mapping[str, Any], opened: Opened | None) -> Mapping[str, Any]:
     has_secrets = any(declared.type == "SECRET" for declared in flow.inputs)
     found: Mapping[str, Any] = opened(inputs) if has_secrets and opened is not None else inputs
     return found

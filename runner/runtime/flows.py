@@ -1,5 +1,4 @@
-"""Parsed flows by (namespace, id, revision): parsed once per process, since revisions never change.
-"""
+"""Parsed flows by (namespace, id, revision): once a process, since revisions never change."""
 
 from __future__ import annotations
 

@@ -23,8 +23,9 @@ _MAX_READ_BYTES = 16 * 1024 * 1024
 
 
 class FlowWorld:
-    """The world of one flow's expressions; *execution_id* when there is an execution. *pending* gives
-    its log lines that are not stored yet.
+    """The world of one flow's expressions; *execution_id* when there is an execution.
+
+    *pending* gives its log lines that are not stored yet.
     """
 
     def __init__(

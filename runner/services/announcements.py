@@ -1,8 +1,8 @@
 """What the end (or another change of state) of one execution causes elsewhere.
 
 A fold leaves a row for each change that somebody waits for; `settle` works the rows off: it starts
-flows with a Flow trigger, tells the parent's Subflow, gives the concurrency slot to the next in line
-and unlocks the trigger. Whoever folded calls it at once; the scheduler calls it for what was left.
+flows with a Flow trigger, tells the parent's Subflow, gives the concurrency slot to the next in
+line and unlocks the trigger. Whoever folded calls it at once; the scheduler what was left.
 """
 
 from __future__ import annotations
@@ -230,9 +230,9 @@ def _context(runtime: Runtime, flow: Flow, upstream: _Upstream) -> Context:
     """Everything of the upstream, with the listening flow as ``flow`` (§12.6)."""
     execution = upstream.execution
     shared = runtime.shared_variables
-    variables = ExecutionVariables(upstream.flow, execution, upstream.runs, shared=shared, opened=runtime.opened).of(
-        execution, None
-    )
+    variables = ExecutionVariables(
+        upstream.flow, execution, upstream.runs, shared=shared, opened=runtime.opened
+    ).of(execution, None)
     variables["flow"] = {"id": flow.id, "namespace": flow.namespace, "revision": flow.revision}
     variables["trigger"] = {"outputs": execution.outputs} if execution.outputs else {}
     return Context(variables, FlowWorld(runtime, flow.namespace, execution_id=execution.id))

@@ -30,9 +30,7 @@ class FailedCheck:
     behavior: str
 
 
-def failed_checks(
-    runtime: Runtime, flow: Flow, inputs: Mapping[str, Any]
-) -> Sequence[FailedCheck]:
+def failed_checks(runtime: Runtime, flow: Flow, inputs: Mapping[str, Any]) -> Sequence[FailedCheck]:
     """Return the checks of a flow that do not hold for resolved inputs."""
     if not flow.checks:
         return ()

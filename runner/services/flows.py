@@ -165,7 +165,11 @@ class Flows:
             return self._store(tx, flow, by)
 
     def save(self, flow: Flow, *, by: Principal) -> StoredFlow:
-        """Store a flow that was parsed elsewhere: new, or as a new revision. Raises Refused: Git owns it."""
+        """Store a flow that was parsed elsewhere: new, or as a new revision.
+
+        Raises:
+            Refused: Git owns it.
+        """
         with self._runtime.store.begin() as tx:
             return self._store(tx, flow, by)
 

@@ -174,7 +174,10 @@ def _spans(product: Product, flow_id: str, count: int) -> list[float]:
     """Seconds from creation to end of the newest executions."""
     found: list[float] = []
     for page in range(1, count // 100 + 1):
-        query = f"executions/search?namespace={NAMESPACE}&flowId={flow_id}&size=100&page={page}&sort=state.startDate:desc"
+        query = (
+            f"executions/search?namespace={NAMESPACE}&flowId={flow_id}"
+            f"&size=100&page={page}&sort=state.startDate:desc"
+        )
         for execution in product.call("GET", query)["results"]:
             histories = execution["state"]["histories"]
             found.append(_seconds(histories[-1]["date"]) - _seconds(histories[0]["date"]))

@@ -41,7 +41,7 @@ def _wait_for_start(queue: Queue, count: int) -> None:
 
 
 def rq_round_trip(redis_url: str, count: int = 200) -> float:
-    """Seconds from the enqueueing of one job that does nothing to its end, with a worker that waits."""
+    """Seconds from enqueueing one job that does nothing to its end; a worker waits for it."""
     queue = _queue(redis_url)
     worker = SimpleWorker([queue], connection=queue.connection, serializer=JSONSerializer)
     started = time.perf_counter()

@@ -71,7 +71,8 @@ def w40(runner: str, image: str | None = None) -> str:
     """Forty light scripts in a row."""
     task_runner = _PROCESS
     if runner == "docker":
-        task_runner = "{type: io.kestra.plugin.scripts.runner.docker.Docker, pullPolicy: NEVER, networkMode: none}"
+        docker = "io.kestra.plugin.scripts.runner.docker.Docker"
+        task_runner = f"{{type: {docker}, pullPolicy: NEVER, networkMode: none}}"
     more = f"    containerImage: {image}\n" if image else ""
     return (
         _HEAD.format(id=f"w40-{runner}")

@@ -2,8 +2,8 @@
 
 Three runs: all cases on a server that has an encryption key and the test-only task types; the cases
 that want no key on a second one; schedule and condition cases in this process. Options are handed
-through to the harness; ``--fixtures no`` leaves the test-only types out, ``--encryption-key no`` does the
-second run alone. The last line is the sum.
+through to the harness; ``--fixtures no`` leaves the test-only types out, ``--encryption-key no``
+does the second run alone. The last line is the sum.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Session:
         self._by_adapter = cases.DRIVEN_BY_ADAPTER
 
     def run(self) -> list[Outcome]:
-        """Return one outcome a case: that of the run in which it was not skipped, if there is one."""
+        """Return an outcome for each case: of the run in which it was not skipped, if any."""
         keyless = {case.id for case in self._cases if case.setup.get("encryption_key") is False}
         found: dict[str, Outcome] = {}
         if self._given.encryption_key == "yes":
@@ -109,9 +109,7 @@ class _Session:
         command += self._rest if "--only" not in options else _without_only(self._rest)
         command += ["--cases", *map(str, files or self._files)]
         root = str(Path(__file__).parents[2])
-        subprocess.run(  # noqa: S603 - the harness
-            command, check=False, cwd=root, env={**os.environ, "PYTHONPATH": root}
-        )
+        subprocess.run(command, check=False, cwd=root, env={**os.environ, "PYTHONPATH": root})
         if not report.exists():
             raise SystemExit(2)
         found: list[Outcome] = json.loads(report.read_text("utf-8"))["cases"]
@@ -120,7 +118,9 @@ class _Session:
 
 def _variables(config: Any) -> dict[str, str]:
     lines = importlib.import_module("harness.server_config")
-    secrets = {f"SECRET_{name.upper()}": lines._base64(text) for name, text in config.secrets.items()}
+    secrets = {
+        f"SECRET_{name.upper()}": lines._base64(text) for name, text in config.secrets.items()
+    }
     return secrets | {f"ENV_{name.upper()}": str(text) for name, text in config.envs.items()}
 
 
@@ -148,7 +148,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--encryption-key", choices=("yes", "no"), default="yes")
     parser.add_argument("--cases", nargs="+", type=Path)
     parser.add_argument("--report", type=Path)
-    parser.add_argument("--home", type=Path, help="where servers leave their logs; default: nowhere")
+    parser.add_argument(
+        "--home", type=Path, help="where servers leave their logs; default: nowhere"
+    )
     return parser
 
 

@@ -115,9 +115,11 @@ def _flow_trigger(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _labels_of_schedule(asked: Mapping[str, Any]) -> dict[str, str]:
-    """Return the labels of an execution by a flow that could not be saved: it has a system label."""
+    """Return the labels of an execution by a flow that could not be saved."""
     flow = Flow("f", NAMESPACE, (), labels=tuple(asked["flow"]["labels"].items()))
-    trigger = Trigger("t", asked["trigger"]["type"], labels=tuple(asked["trigger"]["labels"].items()))
+    trigger = Trigger(
+        "t", asked["trigger"]["type"], labels=tuple(asked["trigger"]["labels"].items())
+    )
     labels = Ticks(_runtime())._labels(flow, trigger, Context(asked["variables"]))
     found = dict(labels_of(flow, Beginning(labels=labels), "e"))
     return {key: text for key, text in found.items() if key != "system.correlationId"}
@@ -204,7 +206,9 @@ class _Scheduled:
             wanted = then["set_backfill"]
             start, end = _moment(wanted["start"]), _moment(wanted["end"])
             place = (*self._place, self._trigger["id"])
-            Backfills(_runtime()).create(place, start=start, end=end, inputs={}, labels=(), by=SYSTEM)
+            Backfills(_runtime()).create(
+                place, start=start, end=end, inputs={}, labels=(), by=SYSTEM
+            )
             row = self._row()
             result["then"] = {
                 "backfill": row.backfill,
@@ -337,7 +341,7 @@ def _micros(text: str) -> str:
     """Cut nanoseconds."""
     head, dot, rest = text.partition(".")
     digits = "".join(_leading_digits(rest))
-    return f"{head}{dot}{digits[:6]}{rest[len(digits):]}"
+    return f"{head}{dot}{digits[:6]}{rest[len(digits) :]}"
 
 
 def _leading_digits(text: str) -> Iterator[str]:

@@ -50,7 +50,7 @@ def running(wanted: Wanted, home: Path) -> Iterator[str]:
         *("--config", str(_settings(wanted, home))),
     ]
     with (home / "up.log").open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own program
+        process = subprocess.Popen(
             command, env=_environment(wanted, home), stdout=output, stderr=subprocess.STDOUT
         )
         try:
@@ -102,10 +102,12 @@ def _ready(process: subprocess.Popen[bytes], port: int, home: Path) -> str:
     url = f"http://127.0.0.1:{port}"
     give_up = time.monotonic() + _READY_SECONDS
     while time.monotonic() < give_up and process.poll() is None:
-        with contextlib.suppress(urllib.error.URLError, OSError):
-            with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:  # noqa: S310
-                if answer.status == 200:
-                    return url
+        with (
+            contextlib.suppress(urllib.error.URLError, OSError),
+            urllib.request.urlopen(f"{url}/health", timeout=2) as answer,
+        ):
+            if answer.status == 200:
+                return url
         time.sleep(0.1)
     raise RuntimeError(f"the server did not start:\n{(home / 'up.log').read_text('utf-8')[-4000:]}")
 

@@ -56,8 +56,10 @@ class Headrace:
     def start(self) -> None:
         """Start it in its home and wait until it is ready."""
         self.process = subprocess.Popen(
-            [PROGRAM, "up", "--home", self.home, "--port", str(self.port)]
-            + ["--config", self.config, *self._options],
+            [
+                *(PROGRAM, "up", "--home", self.home, "--port", str(self.port)),
+                *("--config", self.config, *self._options),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=clean_environment(self._environment),

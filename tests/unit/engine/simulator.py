@@ -1,5 +1,4 @@
-"""Plays executions against `advance` alone: commands are answered from a script, time is a counter.
-"""
+"""Plays executions against `advance` alone: a script answers commands, time is a counter."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -71,7 +70,8 @@ class Simulation:
     values: dict[str, Any] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     now: datetime = START
-    lifo: bool = False
+    pick: Callable[[int], int] = lambda waiting: 0  # which of the waiting commands is next
+    again: Callable[[Event], Iterable[Event]] = lambda event: (event,)  # what arrives of an event
 
     def __post_init__(self) -> None:
         self.runs = Runs()
@@ -93,6 +93,8 @@ class Simulation:
         self.killed_children: list[str] = []
         self.started_order: list[str] = []
         self.changes = 0
+        self.events: list[Event] = []
+        self.times: list[datetime] = []
 
     # ── playing
 
@@ -106,7 +108,13 @@ class Simulation:
         return self
 
     def _advance(self, event: Event) -> None:
+        for arrived in self.again(event):
+            self._advance_once(arrived)
+
+    def _advance_once(self, event: Event) -> None:
+        self.events.append(event)
         self.now += timedelta(milliseconds=1)
+        self.times.append(self.now)
         decision = advance(self.flow, self.execution, self.runs, event, self.now)
         self.execution = decision.execution
         for run_id in decision.removed:
@@ -122,7 +130,10 @@ class Simulation:
 
     def _drain(self) -> None:
         while self.commands:
-            self._carry_out(self.commands.pop() if self.lifo else self.commands.popleft())
+            chosen = self.pick(len(self.commands))
+            command = self.commands[chosen]
+            del self.commands[chosen]
+            self._carry_out(command)
 
     def _carry_out(self, command: Any) -> None:
         match command:

@@ -1,4 +1,7 @@
-"""What follows from events: lists, failures, retries, pauses, kills (execution-semantics §4–§11)."""
+"""What follows from events: lists, failures, retries, pauses, kills.
+
+Source: execution-semantics §4–§11.
+"""
 
 from datetime import timedelta
 

@@ -21,9 +21,15 @@ def told(simulation, task_id, state, attempt_state=None, **more):
     if not run.attempts:
         simulation.claim("wd")
     report = ChildReported(
-        run.id, attempt, f"{run.id}-{attempt}-{task_id}", task_id, state, START + timedelta(seconds=1),
-        attempt_state=attempt_state, **more,
-    )  # fmt: skip
+        run.id,
+        attempt,
+        f"{run.id}-{attempt}-{task_id}",
+        task_id,
+        state,
+        START + timedelta(seconds=1),
+        attempt_state=attempt_state,
+        **more,
+    )
     return simulation.feed(report)
 
 

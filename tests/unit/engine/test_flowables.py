@@ -12,7 +12,11 @@ TWO_VALUES = {"each": {"values": ["1", "2"]}}
 
 @pytest.mark.parametrize(("value", "taken"), [("a", "first"), ("1", "second"), ("x", "other")])
 def test_switch_takes_the_case_of_its_value_or_the_defaults(value, taken):
-    cases = {"cases.a": (task("first"),), "cases.1": (task("second"),), "defaults": (task("other"),)}
+    cases = {
+        "cases.a": (task("first"),),
+        "cases.1": (task("second"),),
+        "defaults": (task("other"),),
+    }
     switch = replace(flowable("s", "Switch", {"value": value}), children=cases)
 
     done = play(switch)
@@ -178,7 +182,9 @@ def test_a_loop_ends_when_a_task_of_it_fails():
 
 def test_only_the_loop_waits_between_its_rounds():
     both = flowable(
-        "p", "Parallel", tasks=(loop(), flowable("s", "Sequential", tasks=(script("x"), script("y"))))
+        "p",
+        "Parallel",
+        tasks=(loop(), flowable("s", "Sequential", tasks=(script("x"), script("y")))),
     )
     running = play(both, held=["x", "y"])
     assert running.state == "RUNNING"
@@ -214,4 +220,14 @@ def test_a_loop_inside_for_each_keeps_its_place():
     done = play(each, values={"each": {"values": ["1", "2"]}})
 
     assert done.state == "SUCCESS"
-    assert done.started_order == ["each", "loop/1", "a", "b", "then/1", "loop/2", "a", "b", "then/2"]
+    assert done.started_order == [
+        "each",
+        "loop/1",
+        "a",
+        "b",
+        "then/1",
+        "loop/2",
+        "a",
+        "b",
+        "then/2",
+    ]

@@ -16,7 +16,9 @@ SECOND = timedelta(seconds=1)
 def test_what_takes_too_long_is_ended(behavior, state):
     sla = Sla("max", "MAX_DURATION", behavior, SECOND, labels=(("slow", "yes"),))
     running = play(
-        flowable("seq", "Sequential", tasks=(flowable("s", "Sleep", {"duration": "PT9S"}), task("z"))),
+        flowable(
+            "seq", "Sequential", tasks=(flowable("s", "Sleep", {"duration": "PT9S"}), task("z"))
+        ),
         errors=(task("e"),),
         after_execution=(task("after"),),
         sla=(sla,),
