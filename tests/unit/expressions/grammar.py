@@ -92,10 +92,12 @@ JQ = (
     "map(.age // 0)", ". as $x | $x", "if . then 1 else 2 end", "[paths]", "[..] | length", "@json",
     "@csv", "@base64", "reduce .[] as $x (0; . + 1)", "[limit(2; .[])]", "with_entries(.value = 1)",
     "del(.[0])", "del(.a)", "has(0)", "index(1)", "map(. == 1)", "map(length)", "ascii_upcase",
-    "[.[] | numbers]", "map(-. )", "map(. * 2)", "map(. / 2)", "map(. % 2)", ".[0] = 9", "map_values(1)",
+    "[.[] | numbers]", "map(-. )", "map(. * 2)", "map(. / 2)", "map(. % 2)", ".[0] = 9",
+    "map_values(1)",
     "transpose", "tojson | fromjson", "[range(3)]", "floor", "sqrt", "test(\"a\")", "split(\",\")",
     "sub(\"a\";\"b\")", "[scan(\"[a-z]\")]", "explode", "startswith(\"h\")", "ltrimstr(\"h\")",
-    ".. |= .", "[leaf_paths]", "unique_by(.age)", "min_by(.age)", "error", "try error(\"x\") catch .",
+    ".. |= .", "[leaf_paths]", "unique_by(.age)", "min_by(.age)", "error",
+    "try error(\"x\") catch .",
     "\"v: \\(.)\"", "{a: 1, b: .}", "[.[]?]", "indices(1)", "inside([1,2,3])", "contains(1)",
 )  # fmt: skip
 REGEXES = ("[a-z]+", "\\d+", "o", "(l+)o", "[aeiou]", "\\s", "^h", "x*", ",", ".")
@@ -109,7 +111,8 @@ TEXT_FILTERS = (
     "replace({{'{r}': '<$0>'}}, regexp=true)", "date", "json", "toJson", "yaml", "toIon",
 )  # fmt: skip
 LIST_FILTERS = (
-    "sort", "rsort", "reverse", "slice({n}, {n})", "slice({n})", "merge({l})", "chunk({n})", "flatten", "distinct",
+    "sort", "rsort", "reverse", "slice({n}, {n})", "slice({n})", "merge({l})", "chunk({n})",
+    "flatten", "distinct",
     "keys", "replace({{'a': 'b'}})", "default({l})", "jq('{q}')",
 )  # fmt: skip
 NUMBER_FILTERS = (
@@ -227,7 +230,8 @@ class Grammar:
         return "{% macro f(a, b='d') %}<{{ a }}{{ b }}>{% endmacro %}{{ " + call + " }}"
 
     def _filter(self, depth: int) -> str:
-        return f"{{% filter {self.choose(('upper', 'lower | title', 'trim'))} %}}{self.part(0)}{{% endfilter %}}"
+        chain = self.choose(("upper", "lower | title", "trim"))
+        return f"{{% filter {chain} %}}{self.part(0)}{{% endfilter %}}"
 
     def _block(self, depth: int) -> str:
         return f"{{% block b %}}{self.part(0)}{{% endblock %}}{{{{ block('b') }}}}"
@@ -316,7 +320,8 @@ class Grammar:
             case "group":
                 return f"({a()})"
             case "fallback":
-                return f"{self.choose(('missing', 'm.zz', 'nil', a()))} {self.choose(('??', '???'))} {b()}"
+                left = self.choose(("missing", "m.zz", "nil", a()))
+                return f"{left} {self.choose(('??', '???'))} {b()}"
             case "filter":
                 return f"{a()} | {self.fill(self.choose(NUMBER_FILTERS))}"
             case "length":
@@ -397,7 +402,8 @@ class Grammar:
                 limit = self.choose(("", "", ", 2", ", -1"))
                 return f"{self.text(depth - 1)} | split('{self.choose(DELIMITERS)}'{limit})"
             case "range":
-                return f"range({self.number(0)}, {self.number(0)}{self.choose(('', '', ', 2', ', -1'))})"
+                step = self.choose(("", "", ", 2", ", -1"))
+                return f"range({self.number(0)}, {self.number(0)}{step})"
             case "jq":
                 return f"{self.choose((*LISTS, 'm', 'j', 'i'))} | jq('{self.choose(JQ)}')"
         return self.list(0)
@@ -408,7 +414,8 @@ class Grammar:
         return str(self.choose((
             f"{{{self.text(0)}: {self.any(depth - 1)}}}",
             f"{self.map(depth - 1)} | merge({self.map(0)})",
-            "fromJson(j)", "fromJson(j).m", self.map(0), f"({self.map(0)}) | default({self.map(0)})",
+            "fromJson(j)", "fromJson(j).m", self.map(0),
+            f"({self.map(0)}) | default({self.map(0)})",
         )))  # fmt: skip
 
     def bool(self, depth: int) -> str:
@@ -432,34 +439,43 @@ class Grammar:
         )
         match kind:
             case "compare":
-                return f"{self.slip(depth - 1, self.number)} {self.choose(('<', '>', '<=', '>='))} {self.slip(depth - 1, self.number)}"
+                sign = self.choose(("<", ">", "<=", ">="))
+                left, right = (self.slip(depth - 1, self.number) for _ in range(2))
+                return f"{left} {sign} {right}"
             case "equal":
-                return f"{self.any(depth - 1)} {self.choose(('==', '!=', 'equals'))} {self.any(depth - 1)}"
+                sign = self.choose(("==", "!=", "equals"))
+                return f"{self.any(depth - 1)} {sign} {self.any(depth - 1)}"
             case "logic":
-                return f"{self.slip(depth - 1, self.bool)} {self.choose(('and', 'or'))} {self.slip(depth - 1, self.bool)}"
+                word = self.choose(("and", "or"))
+                left, right = (self.slip(depth - 1, self.bool) for _ in range(2))
+                return f"{left} {word} {right}"
             case "not":
                 return f"not {self.slip(depth - 1, self.bool)}"
             case "test":
                 name = self.choose(
                     ("defined", "null", "empty", "even", "odd", "iterable", "map", "json")
                 )
-                return f"{self.choose((self.any(depth - 1), 'missing', 'nil', 'm.zz'))} {self.choose(('is', 'is not'))} {name}"
+                left = self.choose((self.any(depth - 1), "missing", "nil", "m.zz"))
+                return f"{left} {self.choose(('is', 'is not'))} {name}"
             case "contains":
-                return f"({self.choose((self.list, self.text, self.map))(depth - 1)}) contains {self.any(0)}"
+                holder = self.choose((self.list, self.text, self.map))(depth - 1)
+                return f"({holder}) contains {self.any(0)}"
             case "isin":
                 return f"{self.any(0)} isIn {self.choose((self.list, self.map, self.text))(0)}"
             case "starts":
-                return f"{self.text(depth - 1)} | {self.choose(('startsWith', 'endsWith'))}({self.text(0)})"
+                name = self.choose(("startsWith", "endsWith"))
+                return f"{self.text(depth - 1)} | {name}({self.text(0)})"
         return self.bool(0)
 
     def date(self, depth: int) -> str:
         value = self.choose((*DATES, "1710510330", "1710510330123"))
         zone = self.choose(("", "", f", timeZone='{self.choose(ZONES)}'"))
         pattern = self.choose(PATTERNS)
+        amount = self.choose((-1, 1, 13))
         return str(self.choose((
             f"{value} | date", f"{value} | date('{pattern}'{zone})",
             f"{value} | dateAdd({self.number(0)}, '{self.choose(UNITS)}')",
-            f"{value} | dateAdd({self.choose((-1, 1, 13))}, '{self.choose(UNITS)}', format='{pattern}'{zone})",
+            f"{value} | dateAdd({amount}, '{self.choose(UNITS)}', format='{pattern}'{zone})",
             f"{value} | timestamp", f"{value} | timestampMilli", f"{value} | timestampNano",
         )))  # fmt: skip
 

