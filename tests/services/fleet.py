@@ -45,9 +45,11 @@ class Fleet:
         self.services = open_services(self.runtime)
         self.scheduler = Scheduler(self.runtime)
         self.scheduler.start()
-        self.workers: list[subprocess.Popen] = []
+        self.workers: list[subprocess.Popen[bytes]] = []
 
-    def start_worker(self, *, slots: int = 4, queues: tuple[str, ...] = ()) -> subprocess.Popen:
+    def start_worker(
+        self, *, slots: int = 4, queues: tuple[str, ...] = ()
+    ) -> subprocess.Popen[bytes]:
         """Start one more; returns when it is registered."""
         argv = [sys.executable, "-c", "from runner.cli import main; main()", "worker"]
         argv += ["--home", str(self.home), "--slots", str(slots)]
@@ -57,7 +59,7 @@ class Fleet:
         self.until(lambda: worker.pid in {row.pid for row in self.rows()})
         return worker
 
-    def launch(self, argv: list[str]) -> subprocess.Popen:
+    def launch(self, argv: list[str]) -> subprocess.Popen[bytes]:
         """Start a program in the workers' environment; it ends with the fleet."""
         with (self.home / f"worker-{len(self.workers)}.log").open("wb") as log:
             started = subprocess.Popen(

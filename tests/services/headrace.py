@@ -56,16 +56,17 @@ class Headrace:
     def start(self) -> None:
         """Start it in its home and wait until it is ready."""
         self.process = subprocess.Popen(
-            [
-                *(PROGRAM, "up", "--home", self.home, "--port", str(self.port)),
-                *("--config", self.config, *self._options),
-            ],
+            [*self._program(), "--port", str(self.port), *self._options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=clean_environment(self._environment),
             text=True,
         )
         self._await_ready()
+
+    def _program(self, *command: str) -> list[str]:
+        places = ["--home", str(self.home), "--config", str(self.config)]
+        return [str(PROGRAM), *(command or ("up",)), *places]
 
     def _await_ready(self) -> None:
         end = time.monotonic() + 60
@@ -150,7 +151,7 @@ class Headrace:
 
     def start_flow(
         self, namespace: str, flow_id: str, inputs: dict[str, Any] | None = None, query: str = ""
-    ) -> dict:
+    ) -> dict[str, Any]:
         """Start a flow; returns the new execution."""
         body, kind = _multipart(inputs or {})
         return self.call("POST", f"executions/{namespace}/{flow_id}{query}", body, kind)
@@ -161,7 +162,7 @@ class Headrace:
         flow_id: str,
         inputs: dict[str, Any] | None = None,
         timeout: float = 60,
-    ) -> dict:
+    ) -> dict[str, Any]:
         """Start a flow and wait for its end."""
         return self.wait_for(self.start_flow(namespace, flow_id, inputs)["id"], timeout)
 
@@ -170,7 +171,7 @@ class Headrace:
 
     def wait_for(
         self, execution_id: str, timeout: float = 60, states: tuple[str, ...] = TERMINAL
-    ) -> dict:
+    ) -> dict[str, Any]:
         """Wait until an execution is in one of the states."""
         end = time.monotonic() + timeout
         while True:
@@ -214,7 +215,7 @@ class Headrace:
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command of ours in the same home."""
         return subprocess.run(
-            [PROGRAM, *arguments, "--home", self.home, "--config", self.config],
+            self._program(*arguments),
             env=clean_environment(self._environment),
             capture_output=True,
             text=True,
