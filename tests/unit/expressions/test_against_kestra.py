@@ -25,8 +25,8 @@ PIECES = (
     "1", "2.5", "10L",
     "'x'", '"y"', '"#{', "#", "\\", "'", '"', "\n", " ", "upper", "length", "date", "jq('.')", "json",
     "yaml", "first",
-    "default(1)", "split(',')", "replace({'a':'b'})", "number", "defined", "null", "empty", "true",
-    "render(tpl)", "é", "\x00",
+    "default(1)", "split(',')", "replace({'a':'b'})", "number", "defined", "null",
+    "empty", "true", "render(tpl)", "é", "\x00",
 )  # fmt: skip
 LIKELY = settings(
     max_examples=300,
