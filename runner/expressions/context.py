@@ -25,16 +25,19 @@ class World(Protocol):
     """Everything impure that a function may reach.
 
     Each method may raise `ExpressionError` when it cannot or may not do what it is asked. URIs are
-    canonical: `kestra:///…` of the internal storage, or `nsfile://NAMESPACE/PATH`; whether the
-    execution may read them has been checked. Secrets that `secret` gives away are the world's to
-    mask in logs.
+    canonical: `kestra:///…` of the internal storage, or `nsfile://NAMESPACE/PATH`, without `..`;
+    whether the execution may read them is the world's to decide. Secrets that `secret` gives away
+    are the world's to mask in logs.
     """
 
     def now(self) -> datetime:
         """The present moment, aware."""
 
     def monotonic(self) -> float:
-        """Seconds of a clock that never goes back; the deadline of a rendering is held to it."""
+        """Seconds of a clock that never goes back, which the deadline of a rendering is held to.
+
+        Best the CPU time of the thread, so that waiting for a processor fails no expression.
+        """
 
     def random_bytes(self, count: int) -> bytes:
         """Unpredictable bytes."""

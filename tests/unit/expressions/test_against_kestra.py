@@ -23,8 +23,8 @@ PIECES = (
     "-", "*", "/", "%",
     "==", "!=", "<", ">=", " and ", " or ", " not ", " is ", " is not ", " contains ", " isIn ",
     "1", "2.5", "10L",
-    "'x'", '"y"', '"#{', "#", "\\", "'", '"', "\n", " ", "upper", "length", "date", "jq('.')", "json",
-    "yaml", "first",
+    "'x'", '"y"', '"#{', "#", "\\", "'", '"', "\n", " ", "upper", "length", "date", "jq('.')",
+    "json", "yaml", "first",
     "default(1)", "split(',')", "replace({'a':'b'})", "number", "defined", "null",
     "empty", "true", "render(tpl)", "é", "\x00",
 )  # fmt: skip
