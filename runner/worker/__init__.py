@@ -28,6 +28,7 @@ from runner.store.base import AttemptRow
 from runner.taskrunners.process import close_supervisor
 from runner.worker.housekeeping import reap_containers, reap_dead, reap_folders
 from runner.worker.lease import Lease
+from runner.worker.polling import Polling
 from runner.worker.presence import Presence, announce
 from runner.worker.running import Running, Slots
 from runner.worker.watch import Watch
@@ -59,6 +60,7 @@ class Worker:
         self._running = Running()
         self._lease = Lease(runtime, self.id, settings.queues, settings.slots, self._lost)
         self._watch = Watch(runtime, connect(redis_url), self.id, self._running)
+        self._polling = Polling(runtime, self._slots)
         self._presence: Presence | None = None
         self._folding = threading.Lock()
         self._draining = threading.Event()
@@ -73,6 +75,7 @@ class Worker:
         self._lease.open()
         log.info("worker started", action="worker_start", worker=self.id, queues=self._queues)
         self._watch.start()
+        self._polling.start()
         for target in (self._take_attempts, self._keep_house):
             threading.Thread(target=target, name=target.__name__, daemon=True).start()
         try:
@@ -91,12 +94,14 @@ class Worker:
 
     def _leave(self) -> None:
         self._draining.set()
+        self._polling.drain()
         self._lease.drain()
         end = time.monotonic() + self._grace_seconds
         while time.monotonic() < end and not self._at_once.is_set():
             if self._slots.wait_until_idle(0.2):
                 break
         self._running.end(Reason.SHUTDOWN)
+        self._polling.stop()
         if not self._slots.wait_until_idle(_STOP_SECONDS):
             log.error("attempts do not stop", action="worker_stop", count=self._slots.busy)
         self._watch.stop()
