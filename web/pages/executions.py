@@ -18,7 +18,7 @@ from web.viewmodels import history
 from web.viewmodels.query import Query, parse
 
 READ = "executions:read"
-ROWS = 50
+ROWS = 40  # as many as fit into the budget of a page
 
 
 @bp.get("/")

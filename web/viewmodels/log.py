@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 
 from runner.model.execution import TaskRun
@@ -18,6 +18,9 @@ _COLOURS = {
     91: "bad", 92: "good", 93: "warn", 94: "run", 95: "hold", 96: "run",
 }  # fmt: skip
 _CLASSES = {Level.ERROR: "err", Level.WARN: "wrn", Level.DEBUG: "dbg", Level.TRACE: "dbg"}
+MOST_GROUPS = 60
+_MOST_OPEN = 6
+_LEAST_LINES = 15
 LETTERS = {
     Level.TRACE: "T",
     Level.DEBUG: "D",
@@ -175,24 +178,33 @@ def groups(
     order = {run.id: run for run in runs}
     keys = sorted(by_run, key=lambda key: order[key].sequence if key in order else -1)
     opened = _opened(keys, order, query)
+    query = replace(query, most=max(query.most // max(len(opened), 1), _LEAST_LINES))
     return tuple(
         _group(key, order.get(key), by_run[key], shown, query, address, zone, key in opened)
-        for key in keys
+        for key in _fitting(keys, opened)
     )
+
+
+def _fitting(keys: Sequence[str], opened: set[str]) -> Sequence[str]:
+    """As many groups as fit on a page, those that are open among them."""
+    if len(keys) <= MOST_GROUPS:
+        return keys
+    rest = [key for key in keys if key not in opened][: MOST_GROUPS - len(opened)]
+    return [key for key in keys if key in opened or key in set(rest)]
 
 
 def _opened(keys: Sequence[str], order: Mapping[str, TaskRun], query: GroupQuery) -> set[str]:
     if query.open is not None:
         return {query.open}
     if query.word:
-        return set(keys)
+        return set(keys[:_MOST_OPEN])
     loud = {
         key
         for key in keys
         if key in order
         and (words.family(order[key].state) == "bad" or not order[key].state.is_terminal)
     }
-    return loud or set(keys if len(keys) <= 6 else keys[-1:])
+    return set(sorted(loud)[:_MOST_OPEN]) or set(keys if len(keys) <= _MOST_OPEN else keys[-1:])
 
 
 def _group(

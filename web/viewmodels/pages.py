@@ -91,6 +91,7 @@ class LogPage:
     topic: str
     nothing: str
     end: str
+    more: str  # what is said of groups that are left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +215,11 @@ def log_page(
     hits = sum(
         log.plain(each.message).lower().count(query.word.lower()) for each in lines if query.word
     )
+    groups = _with_links(log.groups(lines, detail.runs, query, header.href, zone), header, query)
+    silent = len({each.task_run_id for each in lines}) - len(groups)
     return LogPage(
         header=header,
-        groups=_with_links(log.groups(lines, detail.runs, query, header.href, zone), header, query),
+        groups=groups,
         levels=tuple(
             LevelLink(
                 each.name, each.family, each.count, each.on, _switched(header, query, each.key)
@@ -229,6 +232,9 @@ def log_page(
         topic=_topic(it, "*") if header.is_live else "",
         nothing="No line matches." if query.word or query.levels else _no_log(it),
         end=_end(it, lines, is_cut, zone),
+        more=f"{words.many(silent, 'more task run')}: search, or download all."
+        if silent > 0
+        else "",
     )
 
 

@@ -14,7 +14,8 @@ from runner.model.states import State
 from runner.store.base import CommitRow
 from web.viewmodels import words
 
-_MOST_PARTS = 16
+_MOST_PARTS = 12
+_LONGEST_MESSAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,10 @@ def chip(sha: str | None, commit: CommitRow | None = None) -> Chip | None:
     """Return the chip of a commit."""
     if not sha:
         return None
-    href = f"/executions?q=commit:{words.short(sha)}"
+    href = f"/commits/{words.short(sha)}"
     if commit is None:
         return Chip(words.short(sha), sha, href)
-    message = words.first_line(commit.message)
+    message = words.first_line(commit.message)[:_LONGEST_MESSAGE]
     return Chip(words.short(sha), sha, href, message, commit.author)
 
 
@@ -150,7 +151,8 @@ def _few(drawn: list[tuple[State, float]]) -> list[tuple[State, float]]:
 def _part(state: State, x: float, width: float) -> Rect:
     is_short = state in (State.SKIPPED, State.CREATED, State.QUEUED, State.CANCELLED)
     y, height = ("30", "40") if is_short else ("0", "100")
-    return Rect(words.family(state), f"{x:.1f}", y, f"{max(width - 1.2, 0.8):.1f}", height)
+    family = words.family(state) + (" low" if is_short else "")
+    return Rect(family, f"{x:.0f}", y, f"{max(width - 1.2, 1):.0f}", height)
 
 
 def spark(executions: Sequence[Execution], now: datetime) -> Chart:

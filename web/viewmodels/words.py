@@ -126,7 +126,7 @@ def day_and_time(at: datetime, zone: tzinfo = UTC) -> str:
 
 def iso(at: datetime) -> str:
     """Return the machine's form of a moment, in UTC."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def size(count: int) -> str:

@@ -39,7 +39,7 @@ const letters: Record<string, () => boolean | void> = {
   f: () => focus("[data-filter]"),
   y: () => copy(location.href, "Address"),
   c: () => {
-    const sha = document.querySelector<HTMLElement>("main [data-sha]")?.dataset["sha"];
+    const sha = document.querySelector<HTMLElement>("main a.sha")?.title;
     return sha ? copy(sha, "Commit") : false;
   },
   r: () => click('[data-act="replay"]'),
