@@ -166,17 +166,23 @@ def test_a_flow_calls_a_library_of_flows(headrace):
     assert {"compress", "checksum"} <= set(children)
 
 
-def test_missed_reports_are_made_up_for(headrace):
-    execution = headrace.run("company.reports", "catch_up")
-    reports = headrace.search(flowId="daily_report")
+def test_a_backfill_writes_the_reports_of_past_days(headrace):
+    backfill = {
+        "start": "2026-03-02T00:00:00Z",
+        "end": "2026-03-04T12:00:00Z",
+        "labels": [{"key": "made", "value": "up"}],
+    }
+    trigger = {"namespace": "company.reports", "flowId": "daily_report"}
+    body = {**trigger, "triggerId": "every_morning", "backfill": backfill}
+    headrace.call("PUT", "triggers", json.dumps(body).encode())
+    reports = headrace.wait_for_one(3, flowId="daily_report", labels="made:up")
     visits = {outputs_of(r)["day"]: outputs_of(r)["visits"] for r in reports}
 
-    assert execution["state"]["current"] == "SUCCESS"
     assert visits == {"2026-03-01": 430, "2026-03-02": 445, "2026-03-03": 301}
     assert headrace.call("GET", "namespaces/company.reports/kv/report-2026-03-02")["value"] == 445
 
 
-def test_a_report_without_a_day_is_of_the_day_before(headrace):
+def test_a_report_by_hand_is_of_the_day_before(headrace):
     execution = headrace.run("company.reports", "daily_report")
     started = datetime.fromisoformat(execution["state"]["startDate"]).astimezone(UTC)
 
