@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from runner.errors import NotFound
-from runner.model.execution import Execution, TaskRun
+from runner.model.execution import Execution
 from runner.model.flow import Flow
 from runner.model.problems import FlowInvalid
 from runner.runtime import Runtime
+from runner.services.glances import ExecutionDetail, ExecutionList, FlowGlance
 from runner.store.base import (
-    AttemptRow,
     CommitRow,
     ExecutionFilter,
     FlowRow,
@@ -20,8 +20,6 @@ from runner.store.base import (
     Revision,
     SourceRow,
     SyncRun,
-    Timer,
-    TriggerRow,
     Tx,
 )
 
@@ -29,52 +27,6 @@ MOST_COUNTED = 10_000
 _MOST_RUNS = 200  # an execution with more shows no task strip in lists
 _RECENT = 20
 _MOST_FLOWS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutionList:
-    """One page of executions, with task runs and commits."""
-
-    executions: Sequence[Execution]
-    runs: Mapping[str, Sequence[TaskRun]]
-    commits: Mapping[str, CommitRow]
-    cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutionDetail:
-    """One execution and what stands around it; absent things are None."""
-
-    execution: Execution
-    runs: Sequence[TaskRun]
-    flow: Flow | None
-    flow_row: FlowRow | None
-    created_by: str
-    commit: CommitRow | None
-    synced: SyncRun | None
-    live: Revision | None  # the flow's active revision, if it is a newer one
-    own: Revision | None
-    last_success: Execution | None
-    upstream: Execution | None
-    original: Execution | None
-    replays: Sequence[Execution]
-    children: Sequence[Execution]
-    attempts: Sequence[AttemptRow]
-    timers: Sequence[Timer]
-    workers: int
-    hosts: Mapping[str, str]  # host by worker
-    ahead: Sequence[Execution]  # what holds the flow's slots while this one is queued
-
-
-@dataclass(frozen=True, slots=True)
-class FlowGlance:
-    """One flow of the list."""
-
-    row: FlowRow
-    flow: Flow | None
-    recent: Sequence[Execution]
-    triggers: Sequence[TriggerRow]
-    problems: int
 
 
 class Dashboard:

@@ -12,8 +12,8 @@ from runner.model.execution import TaskRun
 from runner.model.flow import Input
 from runner.model.logs import LogLine
 from runner.model.states import State
-from runner.services.dashboard import ExecutionDetail
 from runner.services.executions import LATEST
+from runner.services.glances import ExecutionDetail
 from runner.store.base import LogQuery
 from web.auth import needs
 from web.context import now, principal, services

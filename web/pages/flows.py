@@ -11,8 +11,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from runner.errors import NotFound
 from runner.model.flow import Flow
-from runner.services.dashboard import FlowGlance
 from runner.services.executions import Order
+from runner.services.glances import FlowGlance
 from runner.store.base import CommitRow, ExecutionFilter, ProblemRow, Revision
 from web.auth import needs
 from web.context import now, principal, services

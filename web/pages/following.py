@@ -13,7 +13,7 @@ from flask import current_app, render_template
 from runner.errors import HeadraceError, NotFound
 from runner.model.execution import Execution, TaskRun
 from runner.model.logs import LogLine
-from runner.services.dashboard import ExecutionDetail
+from runner.services.glances import ExecutionDetail
 from runner.store.base import LogQuery
 from web.context import now, services, web
 from web.pages import execution as execution_pages

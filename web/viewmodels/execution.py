@@ -11,7 +11,7 @@ from typing import Any
 from runner.model.execution import Execution, TaskRun
 from runner.model.logs import LogLine
 from runner.model.states import State
-from runner.services.dashboard import ExecutionDetail
+from runner.services.glances import ExecutionDetail
 from web.viewmodels import log, parts, words
 from web.viewmodels.history import address as history_address
 from web.viewmodels.parts import Chip, Tab, TriggerShown

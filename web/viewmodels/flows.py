@@ -11,7 +11,7 @@ from runner.model.cron import CronDates, zone_of
 from runner.model.flow import Flow, Trigger
 from runner.model.problems import Problem
 from runner.model.states import State
-from runner.services.dashboard import FlowGlance
+from runner.services.glances import FlowGlance
 from runner.store.base import CommitRow, FlowRow, ProblemRow, Revision, TriggerRow
 from web.viewmodels import history, parts, source_text, words
 from web.viewmodels.fields import Field

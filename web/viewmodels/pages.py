@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from runner.model.execution import Execution, TaskRun
 from runner.model.logs import LogLine
-from runner.services.dashboard import ExecutionDetail
+from runner.services.glances import ExecutionDetail
 from web.viewmodels import execution as one
 from web.viewmodels import log, parts, words
 from web.viewmodels.execution import Fact, Fault, Header, Outputs, Related, Why

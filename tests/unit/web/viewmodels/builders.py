@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from runner.model.execution import Attempt, Execution, Scope, TaskRun
 from runner.model.logs import Level, LogLine
 from runner.model.states import State
-from runner.services.dashboard import ExecutionDetail
+from runner.services.glances import ExecutionDetail
 from runner.store.base import CommitRow
 
 NOW = datetime(2026, 11, 25, 14, 10, tzinfo=UTC)
