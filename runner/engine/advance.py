@@ -141,11 +141,19 @@ def _evaluated(step: Step, event: Evaluated) -> None:
         looping.answered(step, run, event)
     elif event.purpose == "run_if":
         _run_if(step, run, event)
+    elif _has_begun(run, event):
+        return
     elif event.error is not None:
         lists.fail_flowable(step, run, event.error)
     else:
         run = step.put(replace(run, evaluated={**run.evaluated, **event.values}))
         lists.flowable_ready(step, run)
+
+
+def _has_begun(run: TaskRun, event: Evaluated) -> bool:
+    """Say whether a flowable has begun already: the same answer again starts nothing."""
+    is_known = bool(event.values) and event.values.keys() <= run.evaluated.keys()
+    return is_known or run.scope is not None or run.state is not State.RUNNING
 
 
 def _run_if(step: Step, run: TaskRun, event: Evaluated) -> None:
@@ -226,6 +234,8 @@ def _go_on(step: Step, run_ids: tuple[str, ...]) -> None:
             lists.dispatch(step, run)
         elif run is not None and run.state.is_terminal:
             lists.child_ended(step, run)
+        elif run is not None and run.state is State.RUNNING and run.scope is None:
+            lists.start_again(step, run)
     if not run_ids:
         lists.begin(step, None)
 

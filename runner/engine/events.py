@@ -55,14 +55,17 @@ class TaskSucceeded:
 
 @dataclass(frozen=True, slots=True)
 class TaskFailed:
-    """An attempt failed. *lost*: its worker died, the attempt is sent again and counts as no
-    failure.
+    """An attempt failed.
+
+    *lost*: its worker died or went away, so the attempt is sent again and counts as no failure; with
+    *handed_back* the worker went in good order, and it does not count as a loss either.
     """
 
     task_run_id: str
     attempt: int
     message: str = ""
     lost: bool = False
+    handed_back: bool = False
     outputs: Mapping[str, Any] | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None

@@ -264,6 +264,11 @@ def submit(step: Step, run: TaskRun) -> None:
     step.do(RunTask(run.id, len(run.attempts)))
 
 
+def start_again(step: Step, run: TaskRun) -> None:
+    """Start a flowable that a restart has put into RUNNING."""
+    _start_flowable(step, step.task(run), run)
+
+
 def _start_flowable(step: Step, task: Task, run: TaskRun) -> None:
     run = step.put(begin_attempt(run.enter(State.RUNNING, step.now), step.now))
     command = FLOWABLES[task.type].evaluate(task, run)

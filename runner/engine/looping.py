@@ -29,7 +29,7 @@ SHOWN = "shown"
 
 def answered(step: Step, run: TaskRun, event: Evaluated) -> None:
     """A round is over and its condition is rendered."""
-    if run.scope is None or run.state is not State.RUNNING:
+    if run.scope is None or lists.is_tail(run.scope.list) or run.state is not State.RUNNING:
         return
     try:
         if event.error is not None:

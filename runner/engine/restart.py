@@ -21,7 +21,7 @@ from runner.engine.step import begin_attempt
 from runner.errors import ArgumentInvalid, NotFound, Refused
 from runner.model.evolve import replace
 from runner.model.execution import Execution, Scope, TaskRun
-from runner.model.flow import Flow, ListName, Place, Task
+from runner.model.flow import Flow, ListName, Place, Task, TaskKind
 from runner.model.states import State
 
 RESTARTED_LABEL = "system.restarted"
@@ -220,13 +220,24 @@ class _Restarting:
             runs=runs,
             changed=changed,
             removed=tuple(run_id for run_id in self.before if run_id not in self.kept),
-            restarted=(*(run.id for run in changed if run.state.is_created), *self._nudges),
+            restarted=(*(run.id for run in changed if self._starts(run)), *self._nudges),
         )
 
     def _anew(self, run: TaskRun) -> TaskRun:
         """The run as one that was just chosen; attempts, outputs and history stay."""
         kept = {STATES: run.evaluated[STATES]} if STATES in run.evaluated else {}
-        return replace(run.enter(State.RESTARTED, self.now), evaluated=kept, scope=None)
+        again = State.RUNNING if self._holds_tasks(run) else State.RESTARTED
+        return replace(run.enter(again, self.now), evaluated=kept, scope=None)
+
+    def _holds_tasks(self, run: TaskRun) -> bool:
+        """Say whether a run goes on as one that runs: a flowable around tasks (§3.4)."""
+        task = self._task(run)
+        is_around = task.kind is TaskKind.FLOWABLE and bool(task.children)
+        return is_around and not _is(task, (*_AS_A_WHOLE, "Pause"))
+
+    def _starts(self, run: TaskRun) -> bool:
+        has_begun = run.scope is not None
+        return run.state.is_created or (run.state is State.RUNNING and not has_begun)
 
     # ── scopes
 

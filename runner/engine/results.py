@@ -62,7 +62,8 @@ def failed(step: Step, run: TaskRun, event: TaskFailed) -> None:
         run = replace(run, outputs=dict(event.outputs))
     if run.state.is_terminal or step.execution.state is State.KILLING:
         _close(step, task, run, State.KILLED if event.lost else State.FAILED)
-    elif event.lost and _losses(run) <= MAX_LOSSES:
+    elif event.lost and (event.handed_back or _losses(run) < MAX_LOSSES):
+        run = run if event.handed_back else _with_loss(run)
         if directories.is_directory(task):
             run = directories.begin_again(step, run)
         lists.submit(step, run)
@@ -114,7 +115,12 @@ def _running(run: TaskRun, at: datetime) -> TaskRun:
 
 
 def _losses(run: TaskRun) -> int:
-    return sum(attempt.state is State.RESUBMITTED for attempt in run.attempts)
+    """How often a worker of this run has died; one that went in good order does not count."""
+    return int(run.evaluated.get("losses", 0))
+
+
+def _with_loss(run: TaskRun) -> TaskRun:
+    return replace(run, evaluated={**run.evaluated, "losses": _losses(run) + 1})
 
 
 def _tried_again(step: Step, task: Task, run: TaskRun) -> bool:

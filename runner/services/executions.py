@@ -57,6 +57,11 @@ class Shown:
     execution: Execution
     runs: Sequence[TaskRun] = ()
 
+    @property
+    def id(self) -> str:
+        """The execution's id."""
+        return self.execution.id
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -313,7 +318,7 @@ class Executions:
 
     def restart(
         self, execution_id: str, *, by: Principal, revision: int | None = None
-    ) -> Execution:
+    ) -> Shown:
         """Run again what failed, in place; with *revision* as a new execution of that one.
 
         Raises:
@@ -332,7 +337,7 @@ class Executions:
 
         return self._in_place(execution_id, by, "execution.restart", decide)
 
-    def _restart_as_new(self, execution_id: str, revision: int, by: Principal) -> Execution:
+    def _restart_as_new(self, execution_id: str, revision: int, by: Principal) -> Shown:
         with self._runtime.store.begin() as tx:
             old = _get(tx, execution_id)
             _check_restartable(old)
@@ -347,7 +352,7 @@ class Executions:
             wake = self._add_copy(tx, old, new, by)
             record(self._runtime, tx, by, "execution.restart", execution_id, new=new.execution.id)
         send_wakes(self._runtime, [wake])
-        return new.execution
+        return Shown(new.execution, new.runs)
 
     def replay(
         self,
@@ -358,7 +363,7 @@ class Executions:
         revision: int | str | None = None,
         inputs: Mapping[str, Given] | None = None,
         key: str | None = None,
-    ) -> Execution:
+    ) -> Shown:
         """Start a new execution from an old one; from a task run on, what came before is kept.
 
         *revision* is a number or ``latest``; absent: the one it ran with. *inputs* start it anew
@@ -374,7 +379,7 @@ class Executions:
         with self._runtime.store.begin() as tx:
             old = _get(tx, execution_id)
             if key and (taken := tx.firings.claim(f"request:{by.name}/{key}", new_id)):
-                return _get(tx, taken)
+                return Shown(_get(tx, taken), tx.task_runs.of_execution(taken))
             flow = self._revision(tx, old, revision)
             if from_task_run is None or inputs is not None:
                 head = restarting.replay_whole(flow, old, new_id=new_id, now=now)
@@ -389,7 +394,7 @@ class Executions:
                 tx.executions.set_labels(execution_id, labels)
             record(self._runtime, tx, by, "execution.replay", execution_id, new=new_id)
         send_wakes(self._runtime, [wake])
-        return again.execution
+        return Shown(again.execution, again.runs)
 
     def _replay_inputs(
         self,
@@ -406,7 +411,7 @@ class Executions:
 
     def change_task_run_state(
         self, execution_id: str, task_run_id: str, state: State, *, by: Principal
-    ) -> Execution:
+    ) -> Shown:
         """Put one task run into another terminal state, and go on behind it (§11.4).
 
         Raises:
@@ -534,7 +539,7 @@ class Executions:
         by: Principal,
         action: str,
         decide: Callable[[Tx, Execution], Restart],
-    ) -> Execution:
+    ) -> Shown:
         for _ in range(_TRIES):
             with self._runtime.store.begin() as tx:
                 execution = _lock(tx, execution_id)
@@ -545,7 +550,7 @@ class Executions:
                 wake = tx.events.add(execution_id, Restarted(again.restarted))
                 record(self._runtime, tx, by, action, execution_id)
             send_wakes(self._runtime, [wake])
-            return again.execution
+            return Shown(again.execution, again.runs)
         raise Conflict(f"execution {execution_id} changes all the time; try again")
 
 

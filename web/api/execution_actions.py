@@ -14,7 +14,7 @@ from runner.errors import ArgumentInvalid
 from runner.model.execution import Execution
 from runner.model.states import State
 from runner.services import shapes
-from runner.services.executions import LATEST
+from runner.services.executions import LATEST, Shown
 from runner.services.inputs import Given
 from web.api.bulk import flag, number
 from web.api.executions import CREATE, FORM, READ, WRITE, given_inputs, labels_in, shape_of
@@ -25,7 +25,7 @@ from web.respond import empty, json_response, read_list, read_object
 
 bp = Blueprint("api_execution_actions", __name__, url_prefix="/api/v1/executions")
 
-Action = Callable[[str], Execution]
+Action = Callable[[str], Execution | Shown]
 
 
 def _answer(execution_id: str, act: Action, status: int) -> Response:
@@ -35,7 +35,8 @@ def _answer(execution_id: str, act: Action, status: int) -> Response:
         status = 200
     if status == 204:
         return empty()
-    return json_response(shape_of(services().executions.get(done.id)), status)
+    shown = done if isinstance(done, Shown) else services().executions.get(done.id)
+    return json_response(shape_of(shown), status)
 
 
 @bp.delete("/<execution_id>/kill")
@@ -102,7 +103,7 @@ def replay_with_inputs(execution_id: str) -> Response:
     return _answer(execution_id, lambda id: _replay(id, inputs or None), 200)
 
 
-def _replay(execution_id: str, inputs: Mapping[str, Given] | None) -> Execution:
+def _replay(execution_id: str, inputs: Mapping[str, Given] | None) -> Shown:
     if request.args.get("breakpoints"):
         raise NotBuilt("breakpoints are not available yet")
     return services().executions.replay(

@@ -140,7 +140,9 @@ class Simulation:
             case Evaluate():
                 self._advance(self._evaluated(command))
             case RunTask():
-                run = self.runs.by_id[command.task_run_id]
+                run = self.runs.by_id.get(command.task_run_id)
+                if run is None or run.state.is_terminal:
+                    return
                 if run.task_id in self.held:
                     self.waiting[run.id] = command
                 else:
@@ -211,6 +213,17 @@ class Simulation:
             self.now = max(self.now, at)
             self.feed(TimerFired(key))
         return self
+
+    def forget_unfolded(self) -> None:
+        """Lose what a fold keeps in memory alone when it is cut: its process has died."""
+        kept = deque(one for one in self.commands if not self._is_unfolded(one))
+        self.commands = kept
+
+    def _is_unfolded(self, command: Any) -> bool:
+        if isinstance(command, RunTask):
+            run = self.runs.by_id.get(command.task_run_id)
+            return run is not None and self.flow.task(run.task_id).kind is TaskKind.INLINE
+        return isinstance(command, Evaluate | StartChild | Continue)
 
     # ── looking
 

@@ -148,7 +148,7 @@ def test_restart_runs_the_failed_task_again_in_place(services, runtime):
     again = services.executions.restart(shown.execution.id, by=LOCAL)
 
     assert again.id == shown.execution.id
-    assert again.state is State.RESTARTED
+    assert again.execution.state is State.RESTARTED
     assert again.attempt_number == 2
     drive_all(runtime, again.id)
     after = services.executions.get(again.id)

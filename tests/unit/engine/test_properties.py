@@ -1,0 +1,285 @@
+"""What holds for every flow, whatever happens to it in whatever order."""
+
+import random
+from datetime import timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runner.engine.advance import advance
+from runner.engine.events import Evaluated, Recovered, Started, TaskFailed, TaskSucceeded
+from runner.model.flow import Retry, TaskKind
+from runner.model.states import State
+from tests.unit.engine.simulator import START, Runs, Simulation, a_flow, flowable, replace, task
+
+MANY = settings(
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+RETRY = Retry("constant", interval=timedelta(seconds=1), max_attempts=2)
+OUTCOMES = [State.SUCCESS, State.SUCCESS, State.SUCCESS, State.WARNING, State.FAILED]
+
+EXECUTION = {
+    "CREATED": {"RUNNING", "QUEUED", "KILLING", "FAILED", "CANCELLED"},
+    "QUEUED": {"RUNNING", "KILLING", "FAILED", "CANCELLED"},
+    "RUNNING": {
+        "PAUSED", "RETRYING", "RETRIED", "SUCCESS", "WARNING", "FAILED", "CANCELLED", "KILLED", "KILLING",
+    },
+    "PAUSED": {"RESTARTED", "RUNNING", "CANCELLED", "KILLING"},
+    "RESTARTED": {"RUNNING", "QUEUED", "KILLING"},
+    "RETRYING": {"RUNNING", "KILLING", "FAILED"},
+    "KILLING": {"KILLED"},
+}  # fmt: skip
+TASK_RUN = {
+    "CREATED": {"SUBMITTED", "RUNNING", "SKIPPED", "FAILED", "KILLED", "SUCCESS", "WARNING"},
+    "RESTARTED": {"SUBMITTED", "RUNNING", "SKIPPED", "FAILED", "KILLED"},
+    "SUBMITTED": {"RUNNING", "KILLED", "FAILED", "SUCCESS", "WARNING"},
+    "RUNNING": {"SUCCESS", "WARNING", "FAILED", "KILLED", "PAUSED", "SUBMITTED", "CREATED"},
+    "PAUSED": {"RUNNING", "CREATED", "SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED"},
+    "FAILED": {"RETRYING", "SUCCESS", "WARNING"},  # the last two: a late result of a closed run
+    "RETRYING": {"CREATED", "KILLED", "FAILED", "WARNING"},
+    "SUCCESS": {"FAILED", "WARNING", "KILLED"},
+    "WARNING": {"FAILED", "SUCCESS", "KILLED"},
+    "KILLED": {"FAILED", "SUCCESS", "WARNING"},
+}
+"""What may follow what; by the tables of execution-semantics §3, and §2 for late results."""
+
+
+class _Names:
+    def __init__(self):
+        self.count = 0
+
+    def next(self):
+        self.count += 1
+        return f"t{self.count}"
+
+
+@st.composite
+def flows(draw):
+    """Draw a flow of up to three levels, with the outcome of each of its tasks."""
+    names, outcomes, values = _Names(), {}, {}
+
+    def leaf():
+        made = task(
+            names.next(),
+            draw(st.sampled_from([TaskKind.INLINE, TaskKind.WORKER])),
+            allow_failure=draw(st.booleans()) and draw(st.booleans()),
+            disabled=draw(st.integers(0, 9)) == 0,
+            run_if=draw(st.sampled_from([None, None, None, "true", "false"])),
+            retry=draw(st.sampled_from([None, None, RETRY])),
+        )
+        outcomes[made.id] = [draw(st.sampled_from(OUTCOMES)) for _ in range(2)]
+        return made
+
+    def some(depth, least=1):
+        return tuple(node(depth) for _ in range(draw(st.integers(least, 3))))
+
+    def node(depth):
+        kinds = ["leaf", "leaf", "leaf"]
+        if depth:
+            kinds += ["Sequential", "Parallel", "ForEach", "EachParallel", "If", "Dag", "AllowFailure", "LoopUntil"]  # fmt: skip
+        kind = draw(st.sampled_from(kinds))
+        if kind == "leaf":
+            return leaf()
+        return around(kind, names.next(), depth - 1)
+
+    def around(kind, name, depth):
+        lists = {"tasks": some(depth)}
+        if kind == "If":
+            lists = {"then": some(depth), "else_": some(depth)}
+        if kind == "Dag":
+            lists = {"tasks": dag(depth)}
+        if draw(st.integers(0, 3)) == 0:
+            lists["errors"] = (leaf(),)
+        if draw(st.integers(0, 3)) == 0:
+            lists["finally_"] = (leaf(),)
+        properties = {}
+        limit = draw(st.integers(0, 2))
+        if kind in ("Parallel", "Dag"):
+            properties = {"concurrent": limit}
+        if kind == "ForEach":
+            properties = {"concurrencyLimit": limit}
+        if kind in ("ForEach", "EachParallel"):
+            values[name] = {"values": [str(n) for n in range(draw(st.integers(0, 3)))]}
+        if kind == "If":
+            values[name] = {"condition": draw(st.sampled_from(["true", "false"]))}
+        if kind == "LoopUntil":
+            properties = {"checkFrequency": {"maxIterations": draw(st.integers(1, 2))}}
+            values[name] = {"condition": "false", **properties["checkFrequency"]}
+        made = flowable(name, kind, properties, **lists)
+        return replace(made, allow_failure=draw(st.integers(0, 5)) == 0)
+
+    def dag(depth):
+        found = []
+        for child in some(depth):
+            before = [other.id for other in found if draw(st.booleans())]
+            found.append(replace(child, depends_on=tuple(before)))
+        return tuple(found)
+
+    flow = a_flow(
+        *some(2),
+        errors=(leaf(),) if draw(st.booleans()) else (),
+        finally_=(leaf(),) if draw(st.booleans()) else (),
+        after_execution=(leaf(),) if draw(st.booleans()) else (),
+    )
+    return flow, outcomes, values
+
+
+def simulate(drawn, **more):
+    flow, outcomes, values = drawn
+
+    def answer(task_id):
+        return lambda run, attempt: outcomes[task_id][min(attempt, 1)]
+
+    simulation = Simulation(flow, {name: answer(name) for name in outcomes}, dict(values), **more)
+    return finish(simulation.start())
+
+
+def finish(simulation):
+    for _ in range(200):
+        if not simulation.timers:
+            return simulation
+        simulation.fire_timers()
+    raise AssertionError("it does not come to an end")
+
+
+def rows(simulation):
+    """Return what is left: the state, and each run's without its times."""
+    runs = sorted(
+        (run.task_id, run.value or "", str(run.state), len(run.attempts))
+        for run in simulation.runs.by_id.values()
+    )
+    return simulation.state, runs
+
+
+def seen_of(simulation, drawn):
+    """Return what does not hang on the order: a failure may hit its siblings sooner or later."""
+    _, outcomes, _ = drawn
+    fails = any(State.FAILED in each for each in outcomes.values())
+    return simulation.state if fails else rows(simulation)
+
+
+def check_history(history, allowed):
+    states = [str(state) for state, _ in history]
+    assert states[0] == "CREATED"
+    for before, after in zip(states, states[1:], strict=False):
+        assert after in allowed[before], states
+
+
+@MANY
+@given(flows())
+def test_every_execution_ends_and_leaves_nothing_open(drawn):
+    done = simulate(drawn)
+
+    assert done.execution.state.is_terminal
+    assert done.execution.fully_ended
+    assert not list(done.runs.live())
+    assert not done.timers
+
+
+@MANY
+@given(flows())
+def test_no_transition_is_illegal(drawn):
+    done = simulate(drawn)
+
+    check_history(done.execution.history, EXECUTION)
+    for run in done.runs.by_id.values():
+        check_history(run.history, TASK_RUN)
+
+
+@MANY
+@given(flows(), st.integers())
+def test_commands_in_any_order_end_in_the_same_state(drawn, seed):
+    dice = random.Random(seed)
+
+    shuffled = simulate(drawn, pick=dice.randrange)
+
+    assert shuffled.state == simulate(drawn).state
+    assert shuffled.execution.fully_ended
+
+
+@MANY
+@given(flows(), st.integers())
+def test_events_that_come_again_change_nothing(drawn, seed):
+    dice = random.Random(seed)
+    seen = []
+
+    def again(event):
+        seen.append(event)
+        old = [] if isinstance(event, Started) else dice.sample(seen, min(2, len(seen)))
+        return (event, event, *(each for each in old if not isinstance(each, Evaluated)))
+
+    assert rows(simulate(drawn, again=again)) == rows(simulate(drawn))
+
+
+@MANY
+@given(flows(), st.integers())
+def test_an_attempt_that_is_lost_once_is_made_again(drawn, seed):
+    dice = random.Random(seed)
+    flow, _, _ = drawn
+    lost = set()
+
+    def again(event):
+        is_end = isinstance(event, TaskSucceeded | TaskFailed)
+        run = simulation.runs.get(event.task_run_id) if is_end else None
+        if run is None or flow.task(run.task_id).kind is not TaskKind.WORKER or run.id in lost:
+            return (event,)
+        if dice.random() < 0.5:
+            return (event,)
+        lost.add(run.id)
+        return (TaskFailed(run.id, event.attempt, lost=True),)
+
+    flow, outcomes, values = drawn
+
+    def answer(task_id):
+        def of(run, attempt):
+            real = sum(one.state is not State.RESUBMITTED for one in run.attempts)
+            return outcomes[task_id][min(real, 1)]
+
+        return of
+
+    simulation = Simulation(
+        flow, {name: answer(name) for name in outcomes}, dict(values), again=again
+    )
+    finish(simulation.start())
+
+    assert simulation.state == simulate(drawn).state
+
+
+@MANY
+@given(flows(), st.integers())
+def test_a_fold_that_was_cut_anywhere_goes_on(drawn, seed):
+    dice = random.Random(seed)
+
+    flow, outcomes, values = drawn
+
+    def again(event):
+        yield event
+        if dice.random() < 0.2:
+            simulation.forget_unfolded()
+            yield Recovered()
+
+    script = {name: lambda run, n: outcomes[run.task_id][min(n, 1)] for name in outcomes}
+    simulation = Simulation(flow, script, dict(values), again=again)
+
+    assert seen_of(finish(simulation.start()), drawn) == seen_of(simulate(drawn), drawn)
+
+
+@MANY
+@given(flows())
+def test_the_same_events_give_the_same_rows(drawn):
+    first = simulate(drawn)
+    flow, _, _ = drawn
+
+    runs, execution, now = Runs(), Simulation(flow).execution, START
+    for event, at in zip(first.events, first.times, strict=True):
+        now = at
+        decision = advance(flow, execution, runs, event, now)
+        execution = decision.execution
+        for run_id in decision.removed:
+            del runs.by_id[run_id]
+        runs.by_id.update({run.id: run for run in decision.changes})
+
+    assert execution == first.execution
+    assert runs.by_id == first.runs.by_id
