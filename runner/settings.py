@@ -148,7 +148,6 @@ class LimitSettings(_Section):
     outputs_bytes: int = 1024 * 1024
     log_bytes: int = 64 * 1024 * 1024
     flow_bytes: int = 3 * 1024 * 1024
-    losses: int = 3  # how often an attempt is sent again after its worker died
 
 
 class Settings(BaseSettings):

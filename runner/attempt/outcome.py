@@ -80,6 +80,7 @@ def stopped(
         if is_timeout
         else "Its worker was shut down",
         lost=not is_timeout,
+        handed_back=not is_timeout,
         started_at=span.started_at,
         ended_at=ended_at,
         worker_id=span.worker_id,

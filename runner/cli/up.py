@@ -188,6 +188,7 @@ class Supervisor:
         family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
         try:
             self._listener = socket.create_server((web.host, web.port), family=family, backlog=2048)
+            self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as exc:
             raise Unavailable(
                 f"port {web.port} of {web.host} cannot be listened on ({exc.strerror}): "

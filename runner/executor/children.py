@@ -24,6 +24,7 @@ from runner.model.states import State
 from runner.model.wake import Wake
 from runner.runtime import Runtime
 from runner.runtime.context import ExecutionVariables, nested_labels
+from runner.runtime.pinning import head_of, source_of
 from runner.runtime.runs import RunView
 from runner.runtime.world import FlowWorld
 from runner.storage.base import SCHEME, task_path
@@ -153,7 +154,9 @@ def context_of(runtime: Runtime, execution_id: str) -> Context:
         execution = tx.executions.get(execution_id)
         flow = runtime.flows.get(tx, execution.namespace, execution.flow_id, execution.revision)
     runs = RunView(execution.id, flow, runtime.store.read)
-    variables = ExecutionVariables(flow, execution, runs, shared=runtime.shared_variables, opened=runtime.opened)
+    variables = ExecutionVariables(
+        flow, execution, runs, shared=runtime.shared_variables, opened=runtime.opened
+    )
     world = FlowWorld(runtime, execution.namespace, execution_id=execution.id)
     return Context(variables.of(execution, None), world)
 
@@ -181,7 +184,7 @@ def _child(
         row = tx.flows.find(namespace, flow_id)
         revision = _revision(fields, row)
         child_flow = _runnable(runtime, tx, row, namespace, flow_id, revision)
-        source, commit = _pin(tx, row)
+        source, commit = (source_of(row), head_of(tx, row)) if row else (None, None)
     child_id = ids.new()
     inputs = _inputs(runtime, child_flow, child_id, fields, context)
     beginning = Beginning(
@@ -225,14 +228,6 @@ def _runnable(
         return runtime.flows.get(tx, namespace, flow_id, revision)
     except NotFound as exc:
         raise NotFound(unknown) from exc
-
-
-def _pin(tx: Tx, row: FlowRow | None) -> tuple[str | None, str | None]:
-    if row is None or not row.owner.startswith("git:"):
-        return None, None
-    name = row.owner.removeprefix("git:")
-    source = tx.sources.find(name)
-    return name, (source.head if source else None) or row.commit
 
 
 def _inputs(

@@ -24,6 +24,7 @@ _PAGES = 20  # looked at in one sweep; a longer outbox is gone through in turns
 _LOST_BATCH = 200
 _QUARANTINE = 1_000
 _FIRINGS_AGE = timedelta(days=90)
+_LEFTOVERS_AGE = timedelta(days=1)  # of content whose writer died
 _HANDS_EVERY = 5
 _PURGE_EVERY = 3_600
 
@@ -65,6 +66,7 @@ class Sweep:
     def _purge(self) -> None:
         with self._runtime.store.begin() as tx:
             tx.firings.purge(tx.now() - _FIRINGS_AGE)
+            tx.stored_files.remove_leftovers(tx.now() - _LEFTOVERS_AGE)
 
 
 def end_lost(runtime: Runtime) -> int:

@@ -25,6 +25,7 @@ from runner.model.flow import Flow, Trigger
 from runner.model.logs import LogLine
 from runner.runtime import Runtime
 from runner.runtime.context import nested_labels
+from runner.runtime.pinning import source_of
 from runner.runtime.world import FlowWorld
 from runner.scheduler.schedule import Dates, Due, look, recovery
 from runner.services import firing
@@ -124,7 +125,7 @@ class Ticks:
             dates,
             row.next_at + _TICK if _is_start(dates, row) else row.next_at,
             now,
-            recover=recovery(dates.schedule, is_from_git=firing.source_of(flow_row) is not None),
+            recover=recovery(dates.schedule, is_from_git=source_of(flow_row) is not None),
             was_held_up=row.last_at is not None and row.updated_at > row.next_at,
         )
 

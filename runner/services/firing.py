@@ -26,12 +26,11 @@ from runner.model.logs import Level, LogLine
 from runner.model.states import State
 from runner.model.wake import Wake
 from runner.runtime import Runtime
+from runner.runtime.pinning import head_of, source_of
 from runner.services.principal import Principal
 from runner.store.base import FlowRow, Fold, Tx
 
 log = structlog.get_logger(__name__)
-
-GIT_OWNER = "git:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,19 +157,6 @@ def check_may_run(row: FlowRow) -> None:
         raise Refused("Cannot execute a flow that is absent from its Git source")
     if row.blocked:
         raise Refused("Cannot execute a flow that uses what is not available yet")
-
-
-def source_of(row: FlowRow) -> str | None:
-    """Return the name of the Git source that owns the flow."""
-    return row.owner.removeprefix(GIT_OWNER) if row.owner.startswith(GIT_OWNER) else None
-
-
-def head_of(tx: Tx, row: FlowRow) -> str | None:
-    """Return the commit that a new execution of the flow is pinned to: the head of its source."""
-    name = source_of(row)
-    if name is None:
-        return None
-    return tx.sources.head(name) or row.commit
 
 
 def _write(

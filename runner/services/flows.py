@@ -15,8 +15,8 @@ from runner.model.parser import Parsed, parse_flow
 from runner.model.problems import FlowInvalid, Problem
 from runner.model.yaml import MalformedYaml, read
 from runner.runtime import Runtime
+from runner.runtime.pinning import GIT_OWNER
 from runner.services.audit import record
-from runner.services.firing import GIT_OWNER
 from runner.services.principal import Principal
 from runner.services.triggers import forget_triggers, store_triggers
 from runner.store.base import FlowRow, Revision, Tx

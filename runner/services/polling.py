@@ -31,6 +31,7 @@ from runner.model.states import State
 from runner.plugin import PollingTrigger, RunContext, TaskStopped
 from runner.runtime import Runtime
 from runner.runtime.context import nested_labels
+from runner.runtime.pinning import head_of, source_of
 from runner.runtime.world import FlowWorld
 from runner.services import firing
 from runner.services.conditions import hold
@@ -257,12 +258,12 @@ def _subject(runtime: Runtime, poll: Poll) -> _TriggerSubject:
     now = runtime.clock.now()
     with runtime.store.read() as tx:
         flow_row = tx.flows.get(poll.flow.namespace, poll.flow.id)
-        commit = firing.head_of(tx, flow_row)
+        commit = head_of(tx, flow_row)
     execution = begin(
         poll.flow,
         Beginning(),
         execution_id=poll.execution_id,
-        source=firing.source_of(flow_row),
+        source=source_of(flow_row),
         commit=commit,
         now=now,
     )

@@ -535,3 +535,12 @@ def test_a_timer_of_something_that_is_over_changes_nothing():
         ).execution
         is before
     )
+
+
+def test_an_attempt_that_is_handed_back_may_be_so_any_number_of_times():
+    running = play(script("a"), held=["a"])
+    run_id = running.of("a")[0].id
+    for number in range(10):
+        running.feed(TaskFailed(run_id, number, lost=True, handed_back=True))
+
+    assert running.release("a").state == "SUCCESS"
