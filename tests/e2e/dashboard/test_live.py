@@ -123,6 +123,7 @@ def test_keys_move_and_open(page, headrace, runs):
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/flows/company.team/"))
     page.keyboard.press("/")
+    expect(page.get_by_label("Search or jump to")).to_be_focused()
     page.keyboard.type("bad")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/search\\?q=bad$"))
