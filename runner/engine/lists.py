@@ -11,6 +11,7 @@ from __future__ import annotations
 from runner.engine import ending, listening
 from runner.engine.commands import ClearTimer, Continue, Evaluate, RunTask, Tell
 from runner.engine.flowables import FLOWABLES, ROOT
+from runner.engine.flowables.batches import STATES
 from runner.engine.flowables.base import Begun, Child, Flowable, Next, Situation, sequential
 from runner.engine.step import OwnerId, Step, begin_attempt, end_attempt, skipped
 from runner.model.evolve import replace
@@ -270,6 +271,8 @@ def start_again(step: Step, run: TaskRun) -> None:
 
 
 def _start_flowable(step: Step, task: Task, run: TaskRun) -> None:
+    kept = {name: run.evaluated[name] for name in (STATES,) if name in run.evaluated}
+    run = replace(run, evaluated=kept)  # each attempt has fields of its own
     run = step.put(begin_attempt(run.enter(State.RUNNING, step.now), step.now))
     command = FLOWABLES[task.type].evaluate(task, run)
     if command is None:

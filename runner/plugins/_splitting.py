@@ -34,8 +34,11 @@ def split(source: BinaryIO, cut: Cut, folder: Path) -> list[Path]:
         TaskError: nothing says where to cut, or it is no pattern or size.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lines = (line.rstrip("\r\n") for line in TextIOWrapper(source, "utf-8", newline="\n"))
-    with _Parts(folder, cut.separator) as parts:
+    with (
+        TextIOWrapper(source, "utf-8", newline="\n") as text,
+        _Parts(folder, cut.separator) as parts,
+    ):
+        lines = (line.rstrip("\r\n") for line in text)
         for number, line in _routed(lines, cut, parts):
             parts.write(number, line)
     return parts.paths

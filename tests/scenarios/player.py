@@ -1,0 +1,137 @@
+"""Plays a flow to its end in this process: a database of its own, and time that jumps to the next timer."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from runner import jobs
+from runner.attempt import AttemptControl, run_attempt
+from runner.clock import SystemClock
+from runner.model.evolve import replace
+from runner.model.execution import Execution, TaskRun
+from runner.model.wake import Wake
+from runner.queue import NoQueue
+from runner.scheduler.timers import fire_due
+from runner.services import announcements
+from runner.services.executions import Executions, Order
+from runner.services.flows import Flows
+from runner.services.inputs import Inputs, Upload
+from runner.services.principal import LOCAL
+from runner.settings import Settings
+from runner.store.base import LogQuery, WorkerRow
+from runner.wiring import make_runtime
+
+WORKER = "scenario"
+_MOST_TURNS = 2_000
+
+
+class JumpingClock:
+    """The system's time, ahead by what was not waited for."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+        self._system = SystemClock()
+
+    def now(self) -> datetime:
+        return self._system.now() + self.ahead
+
+
+class WaitingQueue(NoQueue):
+    """Keeps wake-ups in the order in which they were sent."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Wake] = deque()
+
+    def send(self, wakes: Sequence[Wake]) -> None:
+        self.waiting.extend(wakes)
+
+
+@dataclass
+class Played:
+    """What has become of an execution, and of those that it started, the oldest first."""
+
+    execution: Execution
+    runs: Sequence[TaskRun]
+    lines: Sequence[str]
+    children: list[Played] = field(default_factory=list)
+
+
+class Player:
+    """Loads flows, starts them, and works until nothing is left to do."""
+
+    def __init__(self, home: Path) -> None:
+        self.queue, clock = WaitingQueue(), JumpingClock()
+        settings = Settings(home=home, task_runner={"default": "process"})
+        made = make_runtime(settings, queue=self.queue, environment={}, migrated=True)
+        self.runtime = replace(made, clock=clock)
+        self.clock = clock
+        self.executions = Executions(self.runtime, Inputs(self.runtime))
+        with self.runtime.store.begin() as tx:
+            now = tx.now()
+            row = WorkerRow(WORKER, "here", 1, ("default",), 1, now, now)
+            tx.workers.register(row, lease_seconds=86_400)
+
+    def load(self, *sources: str) -> tuple[str, str]:
+        """Store flows; returns the place of the first."""
+        rows = [Flows(self.runtime).create(source, by=LOCAL).row for source in sources]
+        return rows[0].namespace, rows[0].flow_id
+
+    def start(self, place: tuple[str, str], inputs: Mapping[str, Any]) -> str:
+        given = {name: _given(value) for name, value in inputs.items()}
+        return self.executions.create(Order(*place, given), by=LOCAL).execution.id
+
+    def work(self, until: str | None = None) -> None:
+        """Work until nothing is left to do, or the execution *until* stands still."""
+        for _ in range(_MOST_TURNS):
+            if self.queue.waiting:
+                self._turn(self.queue.waiting.popleft())
+            elif not self._jump():
+                return
+        raise AssertionError("the scenario does not come to an end")
+
+    def seen(self, execution_id: str) -> Played:
+        shown = self.executions.get(execution_id)
+        found = self.runtime.store.logs.search(LogQuery(execution_id=execution_id), limit=500).items
+        children = self.executions.children(execution_id)
+        return Played(
+            shown.execution,
+            shown.runs,
+            [line.message for line in found],
+            [self.seen(child.id) for child in children],
+        )
+
+    def _turn(self, wake: Wake) -> None:
+        if wake.kind == "drive":
+            jobs.fold(self.runtime, [wake.execution_id])
+            announcements.settle(self.runtime)
+            return
+        claimed = jobs.claim(self.runtime, wake.task_run_id or "", wake.attempt or 0, WORKER)
+        if claimed is None:
+            return
+        ended = run_attempt(self.runtime, claimed, AttemptControl())
+        following = jobs.end_attempt(self.runtime, claimed, ended)
+        if following is not None:
+            self.queue.send([following])
+
+    def _jump(self) -> bool:
+        """Go to the next timer, if there is one."""
+        with self.runtime.store.read() as tx:
+            next_at = tx.timers.next_at()
+        if next_at is None:
+            return False
+        self.clock.ahead += max(timedelta(0), next_at - self.clock.now())
+        fire_due(self.runtime)
+        return True
+
+
+def _given(value: Any) -> Any:
+    if isinstance(value, dict) and "$content" in value:
+        from io import BytesIO
+
+        return Upload(value.get("$name", "file.txt"), BytesIO(value["$content"].encode()))
+    return value
