@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from runner.model.catalogue import Category
+from runner.model.catalogue import Category, TypeInfo
 from runner.model.flow import JsonMap, Trigger
 from runner.model.logs import Level
 from runner.model.names import TRIGGER_ID
@@ -20,6 +20,9 @@ COMMON = (
 """Properties that every trigger may have (``inputs``: those that start executions with inputs)."""
 
 _LATER = ("logToFile",)
+_SCHEDULE = "io.kestra.plugin.core.trigger.Schedule"
+_WEBHOOK = "io.kestra.plugin.core.trigger.Webhook"
+_MULTIPLE = "io.kestra.plugin.core.condition.MultipleCondition"
 
 
 def read_triggers(reading: Reading, owner: Section) -> tuple[Trigger, ...]:
@@ -36,10 +39,16 @@ def _trigger(reading: Reading, section: Section) -> Trigger | None:
             section.add(
                 key, f"the property '{key}' is not available yet", "not_available_yet", of_key=True
             )
-    properties = {key: value for key, value in section.raw.items() if key not in COMMON}
+    own = {key: value for key, value in section.raw.items() if key not in COMMON}
+    properties = {key: value for key, value in own.items() if key != "scheduleConditions"}
     if info is not None and info.available:
         check(reading, info, section, properties)
     read_worker_group(section)
+    conditions = (
+        *read_conditions(reading, section, "conditions"),
+        *read_conditions(reading, section, "scheduleConditions"),
+    )
+    _check_conditions(section, info, conditions)
     if trigger_id is None or info is None:
         return None
     return Trigger(
@@ -48,7 +57,7 @@ def _trigger(reading: Reading, section: Section) -> Trigger | None:
         properties=properties,
         description=section.text("description"),
         disabled=section.boolean("disabled"),
-        conditions=(*read_conditions(reading, section, "conditions"),),
+        conditions=conditions,
         labels=section.labels("labels"),
         inputs=section.mapping("inputs") if info.available else {},
         stop_after=_states(section),
@@ -59,6 +68,27 @@ def _trigger(reading: Reading, section: Section) -> Trigger | None:
         )
         or "TRACE",
     )
+
+
+def _check_conditions(
+    section: Section, info: TypeInfo | None, conditions: Sequence[JsonMap]
+) -> None:
+    if section.has("scheduleConditions"):
+        if info is not None and info.name != _SCHEDULE:
+            section.add(
+                "scheduleConditions", 'Unrecognized field "scheduleConditions"', of_key=True
+            )
+        section.add(
+            "scheduleConditions",
+            "'scheduleConditions' is deprecated: use 'conditions'",
+            "deprecated",
+            severity="deprecation",
+            of_key=True,
+        )
+    has_multiple = any(raw["type"] == _MULTIPLE for raw in conditions)
+    if info is not None and info.name == _WEBHOOK and has_multiple:
+        message = "invalid webhook: conditions of type MultipleCondition are not supported"
+        section.add("conditions", message)
 
 
 def read_conditions(reading: Reading, owner: Section, key: str) -> Iterator[JsonMap]:

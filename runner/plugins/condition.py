@@ -6,14 +6,16 @@ import calendar
 import locale
 import os
 from collections.abc import Mapping
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from runner.model.facts import Facts
 from runner.model.states import State
+from runner.model.windows import WindowRule
 from runner.plugin import Condition, Read
+from runner.plugins._preconditions import TimeWindow
 
 _OLD = "io.kestra.core.models.conditions.types."
 _CORE = "io.kestra.plugin.core.condition."
@@ -383,6 +385,49 @@ class HasRetryAttempt(Condition):
             (self.among is None or state in self.among) and state not in (self.not_in or ())
             for state in facts.retried
         )
+
+
+class MultipleCondition(Condition):
+    """Several conditions, each of which holds once in a window (deprecated: use preconditions).
+
+    Example:
+        - type: io.kestra.plugin.core.condition.MultipleCondition
+          id: both
+          conditions:
+            first:
+              type: io.kestra.plugin.core.condition.ExecutionFlow
+              namespace: company.team
+              flowId: first
+            second:
+              type: io.kestra.plugin.core.condition.ExecutionFlow
+              namespace: company.team
+              flowId: second
+    """
+
+    aliases = (f"{_OLD}MultipleCondition",)
+    deprecated = {
+        "window": "'window' is deprecated: use 'timeWindow'",
+        "windowAdvance": "'windowAdvance' is deprecated: use 'timeWindow'",
+    }
+    type: Literal["io.kestra.plugin.core.condition.MultipleCondition"] = (
+        "io.kestra.plugin.core.condition.MultipleCondition"
+    )
+    id: str = Field(description="name of the window")
+    description: str | None = Field(default=None, description="what it is for")
+    time_window: TimeWindow | None = Field(default=None, description="when; default: each day")
+    window: timedelta | None = Field(default=None, description="use timeWindow")
+    window_advance: timedelta | None = Field(default=None, description="use timeWindow")
+    reset_on_success: bool = Field(default=True, description="begin anew after a start")
+    conditions: dict[str, Condition] = Field(description="name to condition")
+
+    def rule(self) -> WindowRule:
+        """Return the window's rule."""
+        if self.time_window is not None:
+            return self.time_window.rule()
+        return WindowRule(window=self.window, advance=self.window_advance)
+
+    def holds(self, facts: Facts) -> bool:
+        raise ValueError("MultipleCondition is for Flow triggers alone")
 
 
 class FlowCondition(Condition):

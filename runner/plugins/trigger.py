@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 from runner.errors import NotFound
 from runner.model.states import State
 from runner.plugin import Read, RunContext, Task, TaskError, TriggerType
+from runner.plugins._preconditions import Preconditions
 
 _OLD = "io.kestra.core.models.triggers.types."
 _OFFSET = re.compile(r"(?:UTC|GMT|UT)?[+-]\d{1,2}(?::?\d{2}){0,2}|Z|UTC|GMT|UT")
@@ -188,11 +189,13 @@ class Flow(TriggerType):
 
     aliases = (_OLD + "Flow",)
     evaluated_by = "flow"
-    later: ClassVar[frozenset[str]] = frozenset({"preconditions"})
 
     type: Literal["io.kestra.plugin.core.trigger.Flow"] = "io.kestra.plugin.core.trigger.Flow"
     states: Annotated[list[State] | None, Read.STATIC] = Field(
         default=None, description="default: all terminal states and PAUSED"
+    )
+    preconditions: Annotated[Preconditions | None, Read.STATIC] = Field(
+        default=None, description="what else has to be seen, in some window of time"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from runner.errors import Forbidden, NotFound
+from runner.runtime.runs import Reader
 from runner.storage.base import SCHEME, blob_path
 from runner.store.base import Tx
 
@@ -16,7 +17,13 @@ _OURS = "/_headrace/"
 
 
 def open_uri(
-    runtime: Runtime, uri: str, namespace: str, source: str | None = None, commit: str | None = None
+    runtime: Runtime,
+    uri: str,
+    namespace: str,
+    source: str | None = None,
+    commit: str | None = None,
+    *,
+    reader: Reader | None = None,
 ) -> BinaryIO:
     """Open ``kestra:///PATH``, ``nsfile:///PATH`` or ``nsfile://NAMESPACE/PATH``; the caller closes
     it.
@@ -26,7 +33,7 @@ def open_uri(
     """
     if uri.startswith(NAMESPACE_SCHEME):
         other, _, path = uri.removeprefix(NAMESPACE_SCHEME).partition("/")
-        return open_namespace_file(runtime, other or namespace, path, source, commit)
+        return open_namespace_file(runtime, other or namespace, path, source, commit, reader=reader)
     path = uri.removeprefix(SCHEME)
     if not uri.startswith(SCHEME) or not path.startswith("/") or path.startswith(_OURS):
         raise Forbidden(f"'{uri}' is not a URI of a file that a flow may read")
@@ -34,10 +41,16 @@ def open_uri(
 
 
 def open_namespace_file(
-    runtime: Runtime, namespace: str, path: str, source: str | None, commit: str | None
+    runtime: Runtime,
+    namespace: str,
+    path: str,
+    source: str | None,
+    commit: str | None,
+    *,
+    reader: Reader | None = None,
 ) -> BinaryIO:
     """Open a namespace file as an execution pinned to *commit* of *source* sees it."""
-    with runtime.store.read() as tx:
+    with (reader or runtime.store.read)() as tx:
         where = _stored_at(tx, namespace, path, source, commit)
     if where is None:
         raise NotFound(f"there is no file '{path}' in the namespace '{namespace}'")

@@ -7,13 +7,14 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from runner import ids
 from runner.errors import HeadraceError, NotFound
 from runner.expressions import ExpressionError, HttpRequest, secret_entry
 from runner.model.logs import Level, LogLine
 from runner.runtime.files import open_uri
+from runner.runtime.runs import Reader
 from runner.store.base import LogQuery
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ _MAX_READ_BYTES = 16 * 1024 * 1024
 class FlowWorld:
     """The world of one flow's expressions; *execution_id* when there is an execution.
 
-    *pending* gives its log lines that are not stored yet.
+    *pending* gives its log lines that are not stored yet. *reader* gives the transaction to read in
+    where one is open already.
     """
 
     def __init__(
@@ -37,8 +39,10 @@ class FlowWorld:
         source: str | None = None,
         commit: str | None = None,
         pending: Callable[[], Sequence[LogLine]] = tuple,
+        reader: Reader | None = None,
     ) -> None:
         self._runtime = runtime
+        self._reader = reader or runtime.store.read
         self._namespace = namespace
         self._execution_id = execution_id
         self._source = source
@@ -70,7 +74,7 @@ class FlowWorld:
         return entry
 
     def kv(self, key: str, namespace: str | None, error_on_missing: bool) -> Any:
-        with self._runtime.store.read() as tx:
+        with self._reader() as tx:
             for candidate in [namespace] if namespace else _with_parents(self._namespace):
                 row = tx.kv.find(candidate, key)
                 if row is not None and (row.expires_at is None or row.expires_at > self.now()):
@@ -83,9 +87,7 @@ class FlowWorld:
 
     def read(self, uri: str, version: int | None = None) -> str:
         try:
-            with open_uri(
-                self._runtime, uri, self._namespace, self._source, self._commit
-            ) as stream:
+            with self._opened(uri) as stream:
                 content = stream.read(_MAX_READ_BYTES + 1)
         except HeadraceError as exc:
             raise ExpressionError(f"cannot read {uri}: {exc.message}") from exc
@@ -95,18 +97,21 @@ class FlowWorld:
             )
         return content.decode("utf-8", "replace")
 
+    def _opened(self, uri: str) -> BinaryIO:
+        return open_uri(
+            self._runtime, uri, self._namespace, self._source, self._commit, reader=self._reader
+        )
+
     def file_size(self, uri: str) -> int:
         try:
-            with open_uri(
-                self._runtime, uri, self._namespace, self._source, self._commit
-            ) as stream:
+            with self._opened(uri) as stream:
                 return sum(len(block) for block in iter(lambda: stream.read(1 << 20), b""))
         except HeadraceError as exc:
             raise ExpressionError(f"cannot read {uri}: {exc.message}") from exc
 
     def file_exists(self, uri: str) -> bool:
         try:
-            open_uri(self._runtime, uri, self._namespace, self._source, self._commit).close()
+            self._opened(uri).close()
         except NotFound:
             return False
         except HeadraceError as exc:

@@ -8,6 +8,7 @@ line and unlocks the trigger. Whoever folded calls it at once; the scheduler wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +30,7 @@ from runner.runtime.world import FlowWorld
 from runner.services import firing
 from runner.services.conditions import hold
 from runner.services.inputs import Inputs
+from runner.services.preconditions import gather, gathering_of, without_multiple
 from runner.services.principal import SYSTEM
 from runner.store.base import Announcement, TriggerRow, Tx
 
@@ -175,7 +177,7 @@ def _start_followers(
     if not rows:
         return ()
     flow = runtime.flows.get(tx, execution.namespace, execution.flow_id, execution.revision)
-    runs = RunView(execution.id, flow, runtime.store.read)
+    runs = RunView(execution.id, flow, lambda: nullcontext(tx))
     upstream = _Upstream(execution, flow, runs, tx.task_runs.of_execution(execution.id), state)
     wakes = []
     for row in rows:
@@ -207,17 +209,26 @@ def _start_follower(
     trigger = next((t for t in flow.triggers if t.id == row.trigger_id), None)
     if trigger is None or trigger.disabled or upstream.state not in _states(trigger):
         return None
-    context = _context(runtime, flow, upstream)
+    context = _context(runtime, tx, flow, upstream)
     facts = replace(upstream.facts, listener_namespace=flow.namespace, listener_flow_id=flow.id)
     try:
-        if not hold(runtime, trigger.conditions, context, facts):
+        if not hold(runtime, without_multiple(trigger), context, facts):
             return None
     except (ExpressionError, ValueError):
         return None  # a condition that cannot be judged does not hold (§12.6)
+    gathering = gathering_of(runtime, trigger, context, facts)
+    outputs = upstream.execution.outputs
+    if gathering is not None:
+        current = tx.triggers.lock(row.namespace, row.flow_id, row.trigger_id) or row
+        changed, outputs = gather(current, gathering, outputs, runtime.clock.now())
+        tx.triggers.save(changed)
+        if outputs is None:
+            return None
+        context = _with_outputs(context, outputs)
     key = (
         f"flow:{flow.namespace}/{flow.id}/{trigger.id}/{upstream.execution.id}/{announcement.entry}"
     )
-    beginning = _beginning(runtime, flow, trigger, upstream, context)
+    beginning = _beginning(runtime, flow, trigger, upstream, context, outputs or {})
     return firing.create(runtime, tx, flow, flow_row, beginning, by=SYSTEM, key=key).wake
 
 
@@ -226,7 +237,7 @@ def _states(trigger: Trigger) -> frozenset[State]:
     return frozenset(State(state) for state in written) if written else _DEFAULT_STATES
 
 
-def _context(runtime: Runtime, flow: Flow, upstream: _Upstream) -> Context:
+def _context(runtime: Runtime, tx: Tx, flow: Flow, upstream: _Upstream) -> Context:
     """Everything of the upstream, with the listening flow as ``flow`` (§12.6)."""
     execution = upstream.execution
     shared = runtime.shared_variables
@@ -235,11 +246,24 @@ def _context(runtime: Runtime, flow: Flow, upstream: _Upstream) -> Context:
     ).of(execution, None)
     variables["flow"] = {"id": flow.id, "namespace": flow.namespace, "revision": flow.revision}
     variables["trigger"] = {"outputs": execution.outputs} if execution.outputs else {}
-    return Context(variables, FlowWorld(runtime, flow.namespace, execution_id=execution.id))
+    world = FlowWorld(
+        runtime, flow.namespace, execution_id=execution.id, reader=lambda: nullcontext(tx)
+    )
+    return Context(variables, world)
+
+
+def _with_outputs(context: Context, outputs: Mapping[str, Any]) -> Context:
+    variables = {**context.variables, "trigger": {"outputs": outputs} if outputs else {}}
+    return Context(variables, context.world, context.settings)
 
 
 def _beginning(
-    runtime: Runtime, flow: Flow, trigger: Trigger, upstream: _Upstream, context: Context
+    runtime: Runtime,
+    flow: Flow,
+    trigger: Trigger,
+    upstream: _Upstream,
+    context: Context,
+    outputs: Mapping[str, Any],
 ) -> Beginning:
     execution = upstream.execution
     correlation = dict(execution.labels).get(CORRELATION_ID)
@@ -251,7 +275,7 @@ def _beginning(
         "namespace": execution.namespace,
         "flowId": execution.flow_id,
         "flowRevision": execution.revision,
-        "outputs": execution.outputs or {},
+        "outputs": outputs,
     }
     given = render_value(dict(trigger.inputs), context)
     assert isinstance(given, dict)

@@ -89,6 +89,7 @@ class TriggerRow:
     execution_id: str | None = None
     backfill: Mapping[str, Any] | None = None
     key: str | None = None
+    memory: Mapping[str, Any] | None = None  # Flow: what preconditions have seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,7 @@ triggers = Table(
     Column("disabled", Boolean, nullable=False, server_default=false()),  # switched off at run time
     _text("execution_id"),  # lock: the execution it started
     _text("backfill"),  # JSON
+    _text("memory"),  # JSON
     _text("key"),  # webhook: not the secret itself but sha256 of the rendered key, if static
     _moment("created_at", nullable=False),
     _moment("updated_at", nullable=False),

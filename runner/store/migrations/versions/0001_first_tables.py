@@ -80,6 +80,7 @@ def _definitions() -> None:
         sa.Column("disabled", sa.Boolean(), nullable=False, server_default=sa.false()),
         _text("execution_id"),
         _text("backfill"),
+        _text("memory"),
         _text("key"),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
