@@ -8,8 +8,9 @@ _OURS = ("runner.", "gitsync.")
 
 
 def types() -> list[type[Plugin]]:
-    """Return the classes that have a type name, by that name."""
-    return sorted((cls for cls in load() if cls.__module__.startswith(_OURS)), key=type_name)
+    """Return the classes that have a type name, by that name; not parts (`$`): none writes them."""
+    ours = (cls for cls in load() if cls.__module__.startswith(_OURS))
+    return sorted((cls for cls in ours if "$" not in type_name(cls)), key=type_name)
 
 
 def type_name(cls: type[Plugin]) -> str:

@@ -17,6 +17,7 @@ SECTIONS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+_ANCHOR = re.compile(r'<a id="([^"]+)">')
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -32,9 +33,13 @@ def tracked(*patterns):
 
 
 def anchors(page):
-    """Return what GitHub calls the headings of a page."""
-    headings = _HEADING.findall(page.read_text())
-    return {re.sub(r"[^\w\- ]", "", h.lower()).strip().replace(" ", "-") for h in headings}
+    """Return what GitHub calls the headings of a page, and the anchors that it names itself."""
+    text = page.read_text()
+    titles = {
+        re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+        for heading in _HEADING.findall(text)
+    }
+    return titles | set(_ANCHOR.findall(text))
 
 
 def test_the_licence_is_apache_2():
