@@ -40,3 +40,11 @@ def _double(value: float) -> str:
     assert isinstance(exponent, int)
     rest = "".join(map(str, digits[1:])) or "0"
     return f"{'-' if sign else ''}{digits[0]}.{rest}E{exponent + len(digits) - 1}"
+
+
+_FALSY = frozenset({"", "false", "0", "-0"})
+
+
+def is_true(text: str) -> bool:
+    """Say whether a rendered condition counts as true."""
+    return text.strip() not in _FALSY

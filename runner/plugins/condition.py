@@ -6,16 +6,15 @@ import calendar
 import locale
 import os
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from runner.model.facts import Facts
+from runner.model.preconditions import Multiple
 from runner.model.states import State
-from runner.model.windows import WindowRule
 from runner.plugin import Condition, Read
-from runner.plugins._preconditions import TimeWindow
 
 _OLD = "io.kestra.core.models.conditions.types."
 _CORE = "io.kestra.plugin.core.condition."
@@ -387,7 +386,7 @@ class HasRetryAttempt(Condition):
         )
 
 
-class MultipleCondition(Condition):
+class MultipleCondition(Multiple, Condition):
     """Several conditions, each of which holds once in a window (deprecated: use preconditions).
 
     Example:
@@ -412,19 +411,7 @@ class MultipleCondition(Condition):
     type: Literal["io.kestra.plugin.core.condition.MultipleCondition"] = (
         "io.kestra.plugin.core.condition.MultipleCondition"
     )
-    id: str = Field(description="name of the window")
-    description: str | None = Field(default=None, description="what it is for")
-    time_window: TimeWindow | None = Field(default=None, description="when; default: each day")
-    window: timedelta | None = Field(default=None, description="use timeWindow")
-    window_advance: timedelta | None = Field(default=None, description="use timeWindow")
-    reset_on_success: bool = Field(default=True, description="begin anew after a start")
     conditions: dict[str, Condition] = Field(description="name to condition")
-
-    def rule(self) -> WindowRule:
-        """Return the window's rule."""
-        if self.time_window is not None:
-            return self.time_window.rule()
-        return WindowRule(window=self.window, advance=self.window_advance)
 
     def holds(self, facts: Facts) -> bool:
         raise ValueError("MultipleCondition is for Flow triggers alone")

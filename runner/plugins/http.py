@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, JsonValue
 
 from runner.model.logs import Level
+from runner.model.scalars import is_true
 from runner.plugin import PollingTrigger, Read, RunContext, TaskError
 from runner.plugins import _items
 from runner.plugins._http import HttpCall, HttpRequest, headers_of, read_text, text
-from runner.plugins._truth import is_true
 
 if TYPE_CHECKING:
     import httpx2

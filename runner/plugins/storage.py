@@ -10,10 +10,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, JsonValue
 
 from runner.errors import NotFound
+from runner.model.scalars import is_true
 from runner.plugin import Read, RunContext, Task, TaskError
 from runner.plugins import _globs, _items
 from runner.plugins._splitting import Cut, split
-from runner.plugins._truth import is_true
 
 _OLD = "io.kestra.core.tasks.storages."
 _COPY_BYTES = 2**20

@@ -12,9 +12,9 @@ from croniter import CroniterBadCronError, CroniterBadDateError, CroniterError, 
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from runner.errors import NotFound
+from runner.model.preconditions import Preconditions
 from runner.model.states import State
 from runner.plugin import Read, RunContext, Task, TaskError, TriggerType
-from runner.plugins._preconditions import Preconditions
 
 _OLD = "io.kestra.core.models.triggers.types."
 _OFFSET = re.compile(r"(?:UTC|GMT|UT)?[+-]\d{1,2}(?::?\d{2}){0,2}|Z|UTC|GMT|UT")

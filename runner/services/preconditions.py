@@ -15,10 +15,9 @@ from runner.errors import HeadraceError
 from runner.expressions import Context, render
 from runner.model.facts import Facts
 from runner.model.flow import Trigger
+from runner.model.preconditions import Filter, Multiple, Preconditions, UpstreamFlow, Where
+from runner.model.scalars import is_true
 from runner.model.windows import Window, WindowRule
-from runner.plugins._preconditions import Filter, Preconditions, UpstreamFlow, Where
-from runner.plugins._truth import is_true
-from runner.plugins.condition import MultipleCondition
 from runner.runtime import Runtime
 from runner.services.conditions import hold
 from runner.store.base import TriggerRow
@@ -188,18 +187,13 @@ def compares(each: Filter, found: str | None) -> bool:
 def _of_multiple(
     runtime: Runtime, raw: Mapping[str, Any], context: Context, facts: Facts
 ) -> Gathering:
-    own = {name: value for name, value in raw.items() if name != "conditions"}
-    built = runtime.registry.build_plugin({**own, "conditions": {}}, _as_written)
-    assert isinstance(built, MultipleCondition)
+    own = {name: value for name, value in raw.items() if name not in ("type", "conditions")}
+    built = Multiple.model_validate(own)
     conditions: dict[str, Asked] = {
         name: lambda one=one: hold(runtime, [one], context, facts)  # type: ignore[misc]
         for name, one in raw["conditions"].items()
     }
     return Gathering(built.id, built.rule(), built.reset_on_success, conditions)
-
-
-def _as_written(value: Any, typed: bool) -> Any:
-    return value
 
 
 __all__ = ["Gathering", "compares", "gather", "gathering_of", "merged", "without_multiple"]

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from runner.engine.creation import Beginning
-from runner.plugins._preconditions import Filter, TimeWindow
+from runner.model.preconditions import Filter, TimeWindow
 from runner.services import firing
 from runner.services.preconditions import compares
 from runner.services.principal import LOCAL

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import time, timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
 
 from runner import durations
 from runner.model.states import State
 from runner.model.windows import WindowRule, WindowType
-from runner.plugin import Plugin
 
 _Duration = Annotated[timedelta, BeforeValidator(durations.parse)]
 _ID = r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$"
@@ -37,7 +37,9 @@ _ALLOWED = {**_NEEDED, "DURATION_WINDOW": ("window", "advance"), "SLIDING_WINDOW
 
 
 class _Section(BaseModel):
-    model_config = Plugin.model_config
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
 
 
 class TimeWindow(_Section):
@@ -65,6 +67,23 @@ class TimeWindow(_Section):
     def rule(self) -> WindowRule:
         """Return it as a rule."""
         return WindowRule(**{name: getattr(self, name) for name in ("type", *_PARTS)})
+
+
+class Multiple(_Section):
+    """What the deprecated MultipleCondition says beside its conditions."""
+
+    id: str = Field(description="name of the window")
+    description: str | None = Field(default=None, description="what it is for")
+    time_window: TimeWindow | None = Field(default=None, description="when; default: each day")
+    window: _Duration | None = Field(default=None, description="use timeWindow")
+    window_advance: _Duration | None = Field(default=None, description="use timeWindow")
+    reset_on_success: bool = Field(default=True, description="begin anew after a start")
+
+    def rule(self) -> WindowRule:
+        """Return the window's rule."""
+        if self.time_window is not None:
+            return self.time_window.rule()
+        return WindowRule(window=self.window, advance=self.window_advance)
 
 
 class UpstreamFlow(_Section):
