@@ -275,6 +275,30 @@ class TaskKv(Protocol):
         """Return the namespaces that have keys."""
 
 
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Which ended executions to remove, and what of them. *namespace* with its children."""
+
+    until: datetime
+    since: datetime | None = None
+    namespace: str | None = None
+    flow_id: str | None = None
+    states: Sequence[State] = ()
+    executions: bool = True
+    logs: bool = True
+    storage: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How many executions, log lines, metrics and files were removed."""
+
+    executions: int = 0
+    logs: int = 0
+    metrics: int = 0
+    files: int = 0
+
+
 class TaskServer(Protocol):
     """What maintenance tasks may see and change beyond their own execution."""
 
@@ -297,6 +321,23 @@ class TaskServer(Protocol):
         self, namespace: str, flow_id: str, trigger_id: str, *, enabled: bool
     ) -> None:
         """Switch a trigger on or off. Raises NotFound."""
+
+    def resume(self, execution_id: str, inputs: Mapping[str, Any], *, by: str) -> None:
+        """Let a paused execution go on. Raises NotFound, Refused: it is not paused, InputInvalid."""
+
+    def count_executions(
+        self,
+        namespace: str,
+        flow_id: str | None,
+        *,
+        since: datetime | None,
+        until: datetime | None,
+        states: Sequence[State] = (),
+    ) -> int:
+        """Return how many executions of a namespace (or flow) began in that time."""
+
+    def purge_executions(self, wanted: Purge) -> Purged:
+        """Remove ended executions, with what belongs to them."""
 
 
 @dataclass(frozen=True, slots=True)

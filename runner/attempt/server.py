@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
-from runner.errors import NotFound
+from runner.engine.events import Resume
+from runner.errors import NotFound, Refused, Unavailable
+from runner.expressions import Context, render_value
+from runner.model.evolve import replace
+from runner.model.execution import Execution, TaskRun
+from runner.model.inputs import resolve_inputs
 from runner.model.logs import Level, LogLine
-from runner.plugin import TriggerType
+from runner.model.parse_inputs import read_inputs
+from runner.model.section import Report, Section
+from runner.model.states import State
+from runner.model.yaml import Document
+from runner.plugin import Purge, Purged, TriggerType
 from runner.runtime import Runtime
-from runner.store.base import LogQuery
+from runner.storage.base import execution_path
+from runner.store.base import ExecutionFilter, LogQuery, Tx
 
 _PAGE = 1000
+_MANY = 1_000_000_000
 
 
 class TaskServer:
@@ -62,6 +74,103 @@ class TaskServer:
             next_at = now if enabled and self._has_dates(row.type) else None
             tx.triggers.save(replace(row, disabled=not enabled, next_at=next_at, updated_at=now))
 
+    def resume(self, execution_id: str, inputs: Mapping[str, Any], *, by: str) -> None:
+        """Let a paused execution go on. Raises NotFound, Refused: it is not paused, InputInvalid."""
+        with self._runtime.store.begin() as tx:
+            execution = tx.executions.get(execution_id)
+            if execution.state is not State.PAUSED:
+                raise Refused(f"Execution '{execution_id}' is not paused, can't resume it")
+            event = Resume(self._asked(tx, execution, inputs), by=by, at=self._runtime.clock.now())
+            wake = tx.events.add(execution_id, event)
+        if wake is not None:
+            with suppress(Unavailable):  # the sweep sends it
+                self._runtime.queue.send([wake])
+
+    def _asked(
+        self, tx: Tx, execution: Execution, inputs: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
+        """Return what the Pause asks for, out of *inputs*."""
+        flow = self._runtime.flows.get(
+            tx, execution.namespace, execution.flow_id, execution.revision
+        )
+        paused = next((run for run in tx.task_runs.live(execution.id) if _is_paused(run)), None)
+        written = flow.task(paused.task_id).properties.get("onResume") if paused else None
+        if not written:
+            return None
+        document = {"inputs": written}
+        declared = read_inputs(Section(Report(Document(document, {})), document, ()))
+        asked = replace(flow, inputs=declared)
+
+        def rendered(value: Any, variables: Mapping[str, Any], typed: bool) -> Any:
+            return render_value(value, Context(dict(variables)), typed=typed)
+
+        return resolve_inputs(asked, inputs, rendered, self._runtime.seal.close)
+
+    def count_executions(
+        self,
+        namespace: str,
+        flow_id: str | None,
+        *,
+        since: datetime | None,
+        until: datetime | None,
+        states: Sequence[State] = (),
+    ) -> int:
+        """Return how many executions of a namespace (or flow) began in that time."""
+        wanted = ExecutionFilter(
+            namespaces=(namespace,),
+            flow_ids=(flow_id,) if flow_id else (),
+            states=tuple(map(str, states)),
+            since=since,
+            until=until,
+        )
+        with self._runtime.store.read() as tx:
+            return tx.executions.count(wanted, at_most=_MANY)
+
+    def purge_executions(self, wanted: Purge) -> Purged:
+        """Remove ended executions, with what belongs to them."""
+        purged = Purged()
+        for execution in list(self._old(wanted)):
+            one = self._purge(execution, wanted)
+            purged = Purged(
+                purged.executions + one.executions,
+                purged.logs + one.logs,
+                purged.metrics + one.metrics,
+                purged.files + one.files,
+            )
+        return purged
+
+    def _old(self, wanted: Purge) -> Iterator[Execution]:
+        narrowed = ExecutionFilter(
+            namespaces=(wanted.namespace,) if wanted.namespace else (),
+            flow_ids=(wanted.flow_id,) if wanted.flow_id else (),
+            states=tuple(map(str, wanted.states)),
+            since=wanted.since,
+            until=wanted.until,
+        )
+        cursor = None
+        while True:
+            with self._runtime.store.read() as tx:
+                page = tx.executions.search(narrowed, limit=_PAGE, cursor=cursor)
+            for execution in page.items:
+                if execution.fully_ended and execution.history[-1][1] <= wanted.until:
+                    yield execution
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def _purge(self, execution: Execution, wanted: Purge) -> Purged:
+        logs = files = metrics = 0
+        if wanted.logs:
+            logs = self._runtime.store.logs.delete(execution.id)
+        if wanted.storage:
+            place = execution_path(execution.namespace, execution.flow_id, execution.id)
+            files = self._runtime.storage.delete_all(place)
+        if wanted.executions:
+            with self._runtime.store.begin() as tx:
+                metrics = len(tx.metrics.of_execution(execution.id))
+                tx.executions.delete(execution.id)
+        return Purged(int(wanted.executions), logs, metrics, files)
+
     def _has_dates(self, type_name: str) -> bool:
         found = self._runtime.registry.find(type_name)
         return (
@@ -69,3 +178,7 @@ class TaskServer:
             and issubclass(found, TriggerType)
             and found.evaluated_by in ("scheduler", "polling")
         )
+
+
+def _is_paused(run: TaskRun) -> bool:
+    return run.state is State.PAUSED

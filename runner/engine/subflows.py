@@ -5,6 +5,7 @@ from __future__ import annotations
 from runner.engine import batches, lists, results
 from runner.engine.commands import Evaluate, Tell
 from runner.engine.events import ChildEnded, ChildRefused, ChildStarted, Evaluated, TaskFailed
+from runner.engine.flowables import FLOWABLES
 from runner.engine.flowables.base import Fields
 from runner.engine.step import Step
 from runner.model.execution import TaskRun
@@ -46,7 +47,14 @@ def _ended(step: Step, run: TaskRun, event: ChildEnded) -> None:
     if (run.outputs or {}).get("executionId") != event.execution_id:
         return
     run = step.enter(run, run.state, {"state": str(event.state), "outputs": dict(event.outputs)})
-    written = step.task(run).properties.get("outputs")
+    task = step.task(run)
+    try:
+        FLOWABLES[task.type].child_ended(task, run, event.state)
+    except ValueError as exc:
+        step.do(Tell(Level.ERROR, str(exc), run.id))
+        _failed(step, run)
+        return
+    written = task.properties.get("outputs")
     if written and not event.outputs:
         step.do(Evaluate(run.id, "child_outputs", {"outputs": written}, child=event.execution_id))
     else:

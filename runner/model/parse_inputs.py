@@ -94,6 +94,10 @@ def _form(section: Section) -> Iterator[Input]:
 def _input(section: Section) -> Input | None:
     id_key = "id" if section.has("id") or not section.has("name") else "name"
     input_id = section.name(id_key, INPUT_ID)
+    if section.has("name"):
+        section.add(
+            "name", "write id instead of name", "deprecated", severity="deprecation", of_key=True
+        )
     kind = _type(section, "input")
     if kind is None:
         return None

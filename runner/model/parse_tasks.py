@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.model.catalogue import Catalogue, Category, ListShape, TypeInfo
-from runner.model.flow import JsonMap, ListName, Retry, Task
+from runner.model.flow import JsonMap, ListName, Retry, Task, TaskKind
 from runner.model.graph import cycle
 from runner.model.logs import Level
 from runner.model.names import TASK_ID, TYPE
@@ -130,8 +130,24 @@ def _check_lists(
             "as it's only relevant for runnable tasks."
         )
         section.add("timeout", message, "without_effect", severity="warning", of_key=True)
+    if info.kind is TaskKind.WORKER and info.lists:
+        _check_inside(section, children.get("tasks", ()))
     if any(shape is ListShape.WRAPPED for _, shape in info.lists):
         _check_dag(section, children.get("tasks", ()))
+
+
+def _check_inside(section: Section, tasks: tuple[Task, ...]) -> None:
+    """Tasks that a single attempt runs must be able to run in it."""
+    around = ("io.kestra.plugin.core.flow.Subflow", "io.kestra.plugin.core.flow.Pause")
+    if any(task.children or task.type in around for task in tasks):
+        message = "Only runnable tasks are allowed as children of a WorkingDirectory task"
+        section.add("tasks", message, "rule")
+    if any(task.worker_group for task in tasks):
+        message = (
+            "Cannot set a Worker Group in any WorkingDirectory sub-tasks, it is only supported at "
+            "the WorkingDirectory level"
+        )
+        section.add("tasks", message, "rule")
 
 
 def _is_filled(value: Any) -> bool:

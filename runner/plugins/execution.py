@@ -13,7 +13,8 @@ from runner.model.directives import Directives
 from runner.model.flow import TaskKind
 from runner.model.scalars import text_of
 from runner.model.states import State
-from runner.plugin import Read, RunContext, Task, TaskError
+from runner.plugin import Purge, Read, RunContext, Task, TaskError
+from runner.plugins.log import moment
 
 _FALSY = frozenset({"", "false", "0", "-0"})
 _SYSTEM = "system."
@@ -259,3 +260,133 @@ def _without(variables: Mapping[str, Any], path: list[str]) -> dict[str, Any] | 
     inner = variables[name]
     left = _without(inner, rest) if isinstance(inner, Mapping) else None
     return None if left is None else {**variables, name: left}
+
+
+class Resume(Task):
+    """Let a paused execution go on (deprecated).
+
+    Example:
+        - id: go_on
+          type: io.kestra.plugin.core.execution.Resume
+          executionId: "{{ trigger.executionId }}"
+    """
+
+    type: Literal["io.kestra.plugin.core.execution.Resume"] = (
+        "io.kestra.plugin.core.execution.Resume"
+    )
+    execution_id: str | None = Field(default=None, description="default: this execution")
+    namespace: str | None = Field(default=None, description="of the execution's flow")
+    flow_id: str | None = Field(default=None, description="of the execution's flow")
+    inputs: dict[str, Any] = Field(default={}, description="what the Pause asks for")
+
+    def run(self, ctx: RunContext) -> None:
+        if (self.namespace is None) is not (self.flow_id is None):
+            raise TaskError("'namespace' and 'flowId' must be given together")
+        execution_id = self.execution_id or ctx.identity.execution_id
+        ctx.server.resume(execution_id, self.inputs, by=f"execution {ctx.identity.execution_id}")
+
+
+class Count(Task):
+    """Count executions by flow (deprecated).
+
+    Example:
+        - id: count
+          type: io.kestra.plugin.core.execution.Count
+          namespaces: [company.team]
+          expression: "{{ count > 0 }}"
+          startDate: "{{ now() | dateAdd(-1, 'DAYS') }}"
+    """
+
+    aliases = ("io.kestra.core.tasks.executions.Counts",)
+
+    type: Literal["io.kestra.plugin.core.execution.Count"] = "io.kestra.plugin.core.execution.Count"
+    expression: Annotated[str, Read.ASKED] = Field(description="sees count; kept when it is true")
+    start_date: str = Field(description="executions from this date and time on")
+    end_date: str | None = Field(default=None, description="executions before this date and time")
+    states: list[State] = Field(default=[], description="only in these states; none: all")
+    flows: list[dict[str, str]] = Field(default=[], description="list of {namespace, flowId}")
+    namespaces: list[str] = Field(default=[], description="namespaces")
+
+    class Outputs(Task.Outputs):
+        results: list[dict[str, Any]] = Field(description="{namespace, flowId, count} of each")
+        total: int = Field(description="sum of the counts")
+
+    def run(self, ctx: RunContext) -> Outputs:
+        places = [
+            *((each.get("namespace", ""), each.get("flowId")) for each in self.flows),
+            *((namespace, None) for namespace in self.namespaces),
+        ]
+        if not places:
+            raise TaskError("either 'flows' or 'namespaces' must be given")
+        found = [self._counted(ctx, namespace, flow_id) for namespace, flow_id in places]
+        kept = [each for each in found if self._keeps(ctx, each["count"])]
+        return self.Outputs(results=kept, total=sum(each["count"] for each in kept))
+
+    def _counted(self, ctx: RunContext, namespace: str, flow_id: str | None) -> dict[str, Any]:
+        count = ctx.server.count_executions(
+            namespace,
+            flow_id,
+            since=moment("startDate", self.start_date),
+            until=moment("endDate", self.end_date) if self.end_date else None,
+            states=self.states,
+        )
+        shown = {"namespace": namespace, "flowId": flow_id, "count": count}
+        return {name: value for name, value in shown.items() if value is not None}
+
+    def _keeps(self, ctx: RunContext, count: int) -> bool:
+        return str(ctx.render(self.expression, extra={"count": count})).strip() == "true"
+
+
+class PurgeExecutions(Task):
+    """Remove old executions, with what belongs to them.
+
+    Example:
+        - id: tidy_up
+          type: io.kestra.plugin.core.execution.PurgeExecutions
+          endDate: "{{ now() | dateAdd(-1, 'MONTHS') }}"
+          states: [KILLED, FAILED, WARNING, SUCCESS]
+    """
+
+    aliases = (
+        "io.kestra.core.tasks.storages.Purge",
+        "io.kestra.plugin.core.storage.Purge",
+    )
+
+    type: Literal["io.kestra.plugin.core.execution.PurgeExecutions"] = (
+        "io.kestra.plugin.core.execution.PurgeExecutions"
+    )
+    end_date: str = Field(description="executions that ended until this date and time")
+    start_date: str | None = Field(default=None, description="executions from this one on")
+    namespace: str | None = Field(default=None, description="only of it and those below it")
+    flow_id: str | None = Field(default=None, description="only of this flow")
+    states: list[State] = Field(default=[], description="only in these states; none: all")
+    purge_execution: bool = Field(default=True, description="remove the executions themselves")
+    purge_log: bool = Field(default=True, description="remove their logs")
+    purge_metric: bool = Field(default=True, description="with the executions")
+    purge_storage: bool = Field(default=True, description="remove their files")
+    batch_size: int = Field(default=100, ge=1, description="has no effect")
+
+    class Outputs(Task.Outputs):
+        executions_count: int = Field(description="removed executions")
+        logs_count: int = Field(description="removed log lines")
+        metrics_count: int = Field(description="removed metrics")
+        storages_count: int = Field(description="removed files")
+
+    def run(self, ctx: RunContext) -> Outputs:
+        wanted = Purge(
+            until=moment("endDate", self.end_date),
+            since=moment("startDate", self.start_date) if self.start_date else None,
+            namespace=self.namespace,
+            flow_id=self.flow_id,
+            states=self.states,
+            executions=self.purge_execution,
+            logs=self.purge_log,
+            storage=self.purge_storage,
+        )
+        purged = ctx.server.purge_executions(wanted)
+        return self.Outputs(
+            executions_count=purged.executions,
+            logs_count=purged.logs,
+            metrics_count=purged.metrics,
+            storages_count=purged.files,
+        )

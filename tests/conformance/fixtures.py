@@ -9,6 +9,7 @@ from pydantic import Field
 
 from runner.engine.flowables import Flowable as Decisions
 from runner.engine.flowables import register
+from runner.engine.flowables.waiting import Subflow
 from runner.model.evolve import replace
 from runner.model.flow import TaskKind
 from runner.plugin import Read, RunContext, Task, TaskError, TriggerType
@@ -161,6 +162,24 @@ class DefaultSequential3(_Sequential):
     def_: Annotated[str | None, Read.TEXT] = Field(default=None, alias="def")
 
 
+class BadExecutable(Task):
+    """A Subflow that cannot take the result of its child."""
+
+    kind = TaskKind.FLOWABLE
+
+    type: Literal["io.kestra.core.tasks.test.BadExecutable"] = (
+        "io.kestra.core.tasks.test.BadExecutable"
+    )
+    namespace: str
+    flow_id: str
+    wait: Annotated[bool, Read.STATIC] = True
+
+
+class _BadSubflow(Subflow):
+    def child_ended(self, task: Any, run: Any, state: Any) -> None:
+        raise ValueError("An error!")
+
+
 class _Bad(Decisions):
     def outcome(self, task: Any, run: Any, state: Any) -> Any:
         raise ValueError("BAM")
@@ -176,5 +195,6 @@ class _WithOutput(Decisions):
 
 
 register(_TASKS + "BadSequential", _Bad())
+register(_TASKS + "BadExecutable", _BadSubflow())
 for _number in "123":
     register(f"{_RUNNERS}PluginDefaultsCaseTest$DefaultSequential{_number}", _WithOutput())

@@ -97,6 +97,9 @@ class Flowable:
         """
         return None
 
+    def child_ended(self, task: Task, run: TaskRun, state: State) -> None:
+        """Look at the end of an execution that it waits for. Raises ValueError: it cannot take it."""
+
     def outcome(self, task: Task, run: TaskRun, state: State) -> State:
         """Return how it ends, given what its children say."""
         return state
