@@ -48,6 +48,18 @@ def succeeded(span: Span, given: Any, ended_at: datetime, max_bytes: int) -> Tas
     )
 
 
+def cached(span: Span, outputs: Mapping[str, Any], ended_at: datetime) -> TaskSucceeded:
+    """Return the event of a task that need not run again."""
+    return TaskSucceeded(
+        span.task_run_id,
+        span.attempt,
+        outputs=outputs,
+        started_at=span.started_at,
+        ended_at=ended_at,
+        worker_id=span.worker_id,
+    )
+
+
 def failed(span: Span, exc: BaseException, ended_at: datetime, max_bytes: int) -> TaskFailed:
     """Return the event of a failure, with the outputs that it kept."""
     outputs = getattr(exc, "outputs", None) if isinstance(exc, TaskError) else None

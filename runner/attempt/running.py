@@ -7,11 +7,13 @@ from typing import cast
 
 from runner import durations
 from runner.attempt import outcome
+from runner.attempt.caching import OutputCache
 from runner.attempt.context import AttemptContext
 from runner.attempt.control import AttemptControl, Reason
 from runner.attempt.logs import error_lines
 from runner.attempt.subject import Subject
 from runner.engine.events import TaskFailed
+from runner.model.states import State
 from runner.plugin import RunContext, TaskError
 from runner.runtime import Runtime
 
@@ -30,10 +32,17 @@ def run_task(
         timeout = _timeout(subject, ctx)
         if timeout is not None:
             ctx.deadline = runtime.clock.now() + timeout
+        cache = OutputCache(runtime, subject, ctx) if subject.task.cache else None
+        if cache is not None and (known := cache.find()) is not None:
+            ctx.log.debug("The outputs are those of an earlier run")
+            return outcome.cached(span, known, runtime.clock.now())
         with control.limited_to(timeout):
             task = runtime.registry.build(subject.task, ctx.render_as)
             given = task.run(cast(RunContext, ctx))
-        return outcome.succeeded(span, given, runtime.clock.now(), max_bytes)
+        ended = outcome.succeeded(span, given, runtime.clock.now(), max_bytes)
+        if cache is not None and ended.state in (State.SUCCESS, State.WARNING):
+            cache.keep(ended)
+        return ended
     except Exception as exc:  # noqa: BLE001 - whatever a task raises is its failure
         now = runtime.clock.now()
         if control.reason is None:

@@ -44,6 +44,13 @@ class Retry:
     behavior: Literal["RETRY_FAILED_TASK", "CREATE_NEW_EXECUTION"] = "RETRY_FAILED_TASK"
 
 
+@dataclass(frozen=True, slots=True)
+class TaskCache:
+    """Outputs of an identical earlier run are used again, up to that age."""
+
+    ttl: timedelta | None = None
+
+
 @dataclass(frozen=True)
 class Task:
     """One task of a flow, with its children.
@@ -67,6 +74,7 @@ class Task:
     log_level: str = "TRACE"
     worker_group: str | None = None
     depends_on: tuple[str, ...] = ()  # inside a Dag
+    cache: TaskCache | None = None
 
     def enabled(self, name: ListName) -> tuple[Task, ...]:
         """Return the tasks of one child list without the disabled ones."""

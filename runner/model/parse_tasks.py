@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.model.catalogue import Catalogue, Category, ListShape, TypeInfo
-from runner.model.flow import JsonMap, ListName, Retry, Task, TaskKind
+from runner.model.flow import JsonMap, ListName, Retry, Task, TaskCache, TaskKind
 from runner.model.graph import cycle
 from runner.model.logs import Level
 from runner.model.names import TASK_ID, TYPE
@@ -21,7 +21,8 @@ COMMON = (
 )  # fmt: skip
 """Properties that every task may have."""
 
-_LATER = ("logToFile", "taskCache", "workerSelector")
+_LATER = ("logToFile", "workerSelector")
+_STEERING = "io.kestra.plugin.core.execution."
 _RETRY = {
     "constant": ("interval",),
     "exponential": ("interval", "maxInterval", "delayFactor"),
@@ -51,6 +52,7 @@ def read_task(reading: Reading, section: Section, depends_on: tuple[str, ...] = 
     task_id = section.name("id", TASK_ID)
     info = read_type(reading, section, Category.TASK)
     common = _common(section)
+    cache = _cache(section)
     lists = _lists(info, section)
     children = dict(_children(reading, section, lists))
     properties = _own(section, lists)
@@ -64,12 +66,29 @@ def read_task(reading: Reading, section: Section, depends_on: tuple[str, ...] = 
     return Task(
         id=task_id,
         type=info.name,
-        kind=info.kind,
+        kind=_kind(info, cache),
+        cache=cache if _kind(info, cache) is TaskKind.WORKER else None,
         properties=properties,
         children=children,
         depends_on=depends_on,
         **common,
     )
+
+
+def _cache(owner: Section) -> TaskCache | None:
+    section = owner.section("taskCache")
+    if section is None:
+        return None
+    section.refuse_unknown(("enabled", "ttl"), "taskCache")
+    section.require("enabled")
+    ttl = section.duration("ttl")
+    return TaskCache(ttl) if section.boolean("enabled") else None
+
+
+def _kind(info: TypeInfo, cache: TaskCache | None) -> TaskKind:
+    """A task whose outputs are kept needs files, so it runs as an attempt of its own."""
+    is_light = info.kind is TaskKind.INLINE and not info.name.startswith(_STEERING)
+    return TaskKind.WORKER if cache is not None and is_light else info.kind
 
 
 def _parts(reading: Reading, task_id: str, info: TypeInfo, properties: JsonMap) -> Iterator[Task]:

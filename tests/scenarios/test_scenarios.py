@@ -3,7 +3,7 @@
 ``flow.yaml`` holds the flow (further documents are flows that it starts), ``expect.yaml``: ``inputs``;
 ``steps`` (``resume``, ``kill``, ``restart``, ``replay: TASK``), each done when nothing is left to do; and
 what is looked at in the end: ``state``, ``task_runs`` (``id`` or ``id/value`` to state, or to the states
-of several; exactly these), ``outputs``, ``labels``, ``variables``, ``logs`` (lines that are there),
+of several; exactly these), ``outputs``, ``labels``, ``variables``, ``logs`` (lines that are there), ``log_counts``,
 ``history``, ``run_outputs``, ``children`` (their states).
 """
 
@@ -85,6 +85,8 @@ def _seen(played: Played, name: str, expected: Any) -> Any:
             return {key: own.get(key) for key in expected}
         case "logs":
             return [line for line in expected if line in played.lines]
+        case "log_counts":
+            return {line: played.lines.count(line) for line in expected}
         case "history":
             return [str(state) for state, _ in played.execution.history]
         case "run_outputs":
