@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -43,6 +44,7 @@ def running(wanted: Wanted, home: Path) -> Iterator[str]:
         RuntimeError: it was not ready in time, with its last words.
     """
     home.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(home / "data", ignore_errors=True)
     port = _free_port()
     command = [
         *(sys.executable, "-c", "from runner.cli import main; main()", "up", "--no-demo"),

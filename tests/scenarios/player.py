@@ -27,7 +27,7 @@ from runner.store.base import LogQuery, WorkerRow
 from runner.wiring import make_runtime
 
 WORKER = "scenario"
-_MOST_TURNS = 2_000
+_MOST_TURNS = 20_000
 
 
 class JumpingClock:
