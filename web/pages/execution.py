@@ -36,10 +36,10 @@ _EXCERPT_LINES = 200
 def execution(execution_id: str) -> Response:
     """Show why it failed, or what it does."""
     detail = dashboard().execution(execution_id)
+    task = request.args.get("task") or ""
+    model = overview(detail, task)
     return page(
-        "execution.html",
-        overview(detail, request.args.get("task")),
-        topics=topics(detail, "overview", request.args.get("task") or ""),
+        "execution.html", model, topics=topics(detail, "overview", f"{task}:{model.log.run}")
     )
 
 

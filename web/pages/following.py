@@ -176,11 +176,11 @@ class _One:
     """One execution: header, road, notices, task runs."""
 
     def __init__(self, rest: str) -> None:
-        self._id, version, self._tab, self._task = ([*rest.split(":", 3), "", "", ""])[:4]
+        given = (*rest.split(":", 4), "", "", "", "")
+        self._id, version, self._tab, self._task, self._run = given[:5]
         self._version = int(version) if version.isdigit() else -1
         self._looked_at = time.monotonic()
         self._parts = _Parts()
-        self._run: str | None = None
         self._is_over = False
 
     def look(self) -> Iterator[Event]:
@@ -212,10 +212,9 @@ class _One:
                 "notices": partial("_execution.html", "notices", model),
                 "runs": partial("parts.html", "gantt_table", model.gantt),
             }
-            if model.log.topic != self._run:  # another task run is shown
-                is_first, self._run = self._run is None, model.log.topic
-                if not is_first:
-                    made["log"] = partial("_execution.html", "log_pane", model)
+            if model.log.run != self._run or detail.execution.fully_ended:
+                self._run = model.log.run  # another task run is shown, or nothing more to follow
+                made["log"] = partial("_execution.html", "log_pane", model)
             top = model.header
         else:
             top = execution_pages.header(detail, tab)

@@ -24,6 +24,7 @@ STATIC = Path(__file__).parent.parent / "static"
 _DONE = "done"
 _SPRITE = "@@sprite@@"
 _SYMBOL = re.compile(r'(?s)<symbol id="([\w-]+)".*?</symbol>')
+_LATER = frozenset({"i-down", "i-replay", "i-play", "i-stop", "i-sync", "i-right", "i-get"})
 _USED = re.compile(r'"#([si]-[\w-]+)"')
 _BLANK_LINES = re.compile(r"\n\s*\n+")
 _EMPTY_CLASS = re.compile(r' class="\s*"')
@@ -119,9 +120,9 @@ def asset(name: str) -> str:
 
 
 def with_icons(text: str) -> str:
-    """Put in the symbols that a page uses, and those of all states for what comes later."""
+    """Put in the symbols that a page uses, and those that may come with its changes."""
     symbols = _symbols()
-    used = set(_USED.findall(text)) | {name for name in symbols if name.startswith("s-")}
+    used = set(_USED.findall(text)) | _LATER | {name for name in symbols if name.startswith("s-")}
     sprite = "".join(symbols[name] for name in symbols if name in used)
     svg = f'<svg class="sprite" width="0" height="0" aria-hidden="true">{sprite}</svg>'
     return text.replace(_SPRITE, svg, 1)

@@ -236,6 +236,8 @@ def _triggered(detail: ExecutionDetail, now: datetime, zone: tzinfo) -> Step:
     at = words.time_of_day(_begun(detail), zone)
     if it.original_id is not None:
         return Step("Replayed", f"{at} by {detail.created_by}")
+    if _begun(detail) != it.created_at:
+        return Step("Restarted", at)
     if it.trigger is None:
         return Step("Started", f"{at} by {detail.created_by}")
     return Step("Triggered", f"{at} by {it.trigger.id}")
@@ -287,8 +289,7 @@ def _where(detail: ExecutionDetail) -> str:
 
 
 def _begun(detail: ExecutionDetail) -> datetime:
-    """When this execution itself began; a replay carries the history of what it reuses."""
-    return detail.execution.created_at
+    return parts.began(detail.execution)
 
 
 def _when(at: datetime, now: datetime, zone: tzinfo) -> str:

@@ -78,14 +78,12 @@ def gantt(
     now: datetime,
     address: str,
     picked: str | None = None,
-    rerun_since: datetime | None = None,
 ) -> Gantt:
-    """Return the rows in the order of the flow's tree. *rerun_since*: older runs were reused."""
-    begin = rerun_since or start
-    step = _step((end or now) - begin)
-    axis = Axis(begin, 4 * step)
+    """Return the rows in the order of the flow's tree; what ended before *start* was reused."""
+    step = _step((end or now) - start)
+    axis = Axis(start, 4 * step)
     children = _by_parent(runs)
-    drawn = _Drawn(axis, children, now, address, picked, begin, len(runs) > _MOST_ROWS)
+    drawn = _Drawn(axis, children, now, address, picked, len(runs) > _MOST_ROWS)
     rows = [row for run in children.get(None, ()) for row in drawn.rows(run, 0)]
     reached = {run.task_id for run in runs}
     if flow is not None and len(rows) < _MOST_ROWS:
@@ -101,7 +99,6 @@ class _Drawn:
     now: datetime
     address: str
     picked: str | None
-    begin: datetime
     is_large: bool
 
     def rows(self, run: TaskRun, depth: int) -> list[GanttRow]:
@@ -118,7 +115,7 @@ class _Drawn:
 
     def _row(self, run: TaskRun, depth: int) -> GanttRow:
         state = words.shown(run.state)
-        is_reused = _is_reused(run, self.begin)
+        is_reused = _is_reused(run, self.axis.start)
         return GanttRow(
             key=run.id,
             name=run.task_id,
@@ -136,18 +133,20 @@ class _Drawn:
     def _took(self, run: TaskRun) -> words.Took:
         if run.state.is_created or run.state is State.SUBMITTED:
             return words.Took("–")
-        start = _started(run)
+        start = _started(run, self.axis.start)
         end = parts.ended_at(run)
         return words.Took(words.seconds(end - start)) if end else words.took(start, None, self.now)
 
     def _bars(self, run: TaskRun) -> tuple[Bar, ...]:
         if not parts.is_leaf(run) or not run.attempts:
             return self._whole(run)
-        found = []
-        before = run.history[0][1]
-        for index, attempt in enumerate(run.attempts):
+        found: list[Bar] = []
+        before = max(run.history[0][1], self.axis.start)
+        for attempt in run.attempts:
             start, end = _ran(attempt)
-            kind = "q" if index == 0 else "w"
+            if end is not None and end < self.axis.start:
+                continue
+            kind = "w" if found else "q"
             if start > before:
                 found.append(self._bar(kind, before, start))
             family = words.family(attempt.state if end else run.state)
@@ -155,7 +154,7 @@ class _Drawn:
             before = end or self.now
         if run.state is State.RETRYING:
             found.append(self._bar("w", before, self.now))
-        if len(run.attempts) > 1:
+        if sum(bar.kind == "r" for bar in found) > 1:
             found.append(self._text(before, f"{_ordinal(len(run.attempts))} try"))
         return tuple(found)
 
@@ -166,7 +165,8 @@ class _Drawn:
             return (self._bar("g", start, end),)
         if run.state.is_created or run.state is State.SUBMITTED:
             return (self._bar("q", start, end),)
-        return (self._bar("r", _started(run), end, words.family(run.state)),)
+        start = _started(run, self.axis.start)
+        return (self._bar("r", start, end, words.family(run.state)),)
 
     def _bar(self, kind: str, start: datetime, end: datetime, family: str = "idle") -> Bar:
         x, to = self.axis.at(start), self.axis.at(end)
@@ -237,9 +237,10 @@ def _short_value(run: TaskRun) -> str:
     return run.value if len(run.value) <= 40 else run.value[:39] + "…"
 
 
-def _started(run: TaskRun) -> datetime:
-    """When it was first running, or else when it was made."""
-    return next((at for state, at in run.history if state is State.RUNNING), run.history[0][1])
+def _started(run: TaskRun, since: datetime) -> datetime:
+    """When it was first running, or else when it was made; nothing before *since* counts."""
+    running = (at for state, at in run.history if state is State.RUNNING and at >= since)
+    return next(running, max(run.history[0][1], since))
 
 
 def _ran(attempt: Attempt) -> tuple[datetime, datetime | None]:

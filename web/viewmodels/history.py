@@ -143,8 +143,8 @@ def row(
         chip=parts.chip(execution.commit, commits.get(execution.commit or "")),
         trigger=parts.trigger(execution.trigger, execution.labels),
         strip=parts.strip(execution, runs, now),
-        took=words.took(execution.created_at, parts.end_of(execution), now),
-        started=words.moment(execution.created_at, now, zone),
+        took=words.took(parts.began(execution), parts.end_of(execution), now),
+        started=words.moment(parts.began(execution), now, zone),
         is_new=is_new,
     )
 

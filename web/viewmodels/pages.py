@@ -32,6 +32,7 @@ class LogPane:
     all: str
     topic: str
     nothing: str
+    run: str  # id of the task run
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ def gantt_of(detail: ExecutionDetail, now: datetime, picked: str | None, tab: st
     return gantt(
         detail.runs,
         detail.flow,
-        start=it.created_at,
+        start=parts.began(it),
         end=parts.end_of(it),
         now=now,
         address=f"/executions/{it.id}{tab}",
@@ -197,6 +198,7 @@ def log_pane(
         all="All lines",
         topic=_topic(it, run.id if run else ""),
         nothing=_no_log(it),
+        run=run.id if run else "",
     )
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from runner.model.execution import Execution, StartedBy, TaskRun
 from runner.model.states import State
@@ -109,6 +109,15 @@ def ended_at(run: TaskRun) -> datetime | None:
     return run.history[-1][1] if run.state.is_terminal else None
 
 
+def began(execution: Execution) -> datetime:
+    """Return when it began, or began again: a replay carries the history of what it repeats."""
+    steps = pairwise(execution.history)
+    again = [
+        at for (before, _), (state, at) in steps if before.is_terminal and not state.is_terminal
+    ]
+    return again[-1] if again else execution.created_at
+
+
 def end_of(execution: Execution) -> datetime | None:
     """Return when an execution ended; None while it goes on."""
     return execution.history[-1][1] if execution.state.is_terminal else None
@@ -158,7 +167,7 @@ def _part(state: State, x: float, width: float) -> Rect:
 def spark(executions: Sequence[Execution], now: datetime) -> Chart:
     """Return up to twenty runs, the newest on the right, height by duration."""
     shown = list(reversed(executions[:20]))
-    spans = [((end_of(each) or now) - each.created_at) / timedelta(seconds=1) for each in shown]
+    spans = [((end_of(each) or now) - began(each)) / timedelta(seconds=1) for each in shown]
     longest = max(spans, default=1.0) or 1.0
     rects = []
     for index, (each, span) in enumerate(zip(shown, spans, strict=True)):
@@ -174,7 +183,7 @@ def spark(executions: Sequence[Execution], now: datetime) -> Chart:
 def usual(executions: Sequence[Execution]) -> timedelta | None:
     """Return the middle duration of the runs that ended well."""
     spans = sorted(
-        end - each.created_at
+        end - began(each)
         for each in executions
         if each.state in (State.SUCCESS, State.WARNING) and (end := end_of(each))
     )

@@ -3,10 +3,8 @@ from tests.unit.web.viewmodels.builders import NOW, a_group, a_run, ago, an_atte
 from web.viewmodels.gantt import gantt
 
 
-def rows_of(runs, **more):
-    return gantt(
-        runs, None, start=ago(80), end=ago(20), now=NOW, address="/executions/x", **more
-    ).rows
+def rows_of(runs, start=80):
+    return gantt(runs, None, start=ago(start), end=ago(20), now=NOW, address="/executions/x").rows
 
 
 def test_children_stand_below_their_parent():
@@ -56,7 +54,18 @@ def test_the_axis_has_four_even_steps():
 
 
 def test_a_reused_run_says_so():
-    (row,) = rows_of((a_run("a"),), rerun_since=ago(15))
+    (row,) = rows_of((a_run("a", ended=40),), start=30)
 
     assert row.took.text == "reused"
     assert row.bars == ()
+
+
+def test_what_a_replay_repeats_starts_anew():
+    attempts = (
+        an_attempt(State.FAILED, began=79, ended=60),
+        an_attempt(State.SUCCESS, began=28, ended=20),
+    )
+
+    (row,) = rows_of((a_run("build", attempts=attempts),), start=30)
+
+    assert [(bar.kind, bar.family) for bar in row.bars] == [("q", "idle"), ("r", "good")]

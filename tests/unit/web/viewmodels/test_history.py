@@ -1,7 +1,7 @@
 from datetime import UTC
 
 from runner.model.states import State
-from tests.unit.web.viewmodels.builders import NOW, SHA, a_commit, a_run, an_execution
+from tests.unit.web.viewmodels.builders import NOW, SHA, a_commit, a_run, ago, an_execution
 from web.viewmodels import history, parts
 from web.viewmodels.query import parse
 
@@ -64,3 +64,20 @@ def test_a_strip_is_as_wide_as_the_tasks_took():
     short, long = chart.rects
     assert float(long.width) > 4 * float(short.width)
     assert chart.label == "Tasks: 1 success, 1 failed"
+
+
+def test_a_replay_began_when_it_was_replayed():
+    first = an_execution(began=9000, ended=8000)
+    again = ((State.RESTARTED, ago(30)), (State.RUNNING, ago(29)), (State.SUCCESS, ago(20)))
+    replay = an_execution(State.SUCCESS, history=first.history + again)
+
+    ((row,),) = [group.rows for group in page_of([replay]).groups]
+
+    assert (row.started.text, row.took.text) == ("30\u202fs", "0:10")
+
+
+def test_a_resumed_run_began_before_its_pause():
+    first = an_execution(State.PAUSED, began=90, ended=60)
+    more = ((State.RESTARTED, ago(30)), (State.RUNNING, ago(29)), (State.SUCCESS, ago(20)))
+
+    assert parts.began(an_execution(State.SUCCESS, history=first.history + more)) == ago(90)

@@ -21,7 +21,7 @@ export function toast(text: string, isError = false): void {
   box.setAttribute("role", isError ? "alert" : "status");
   const words = document.createElement("span");
   words.textContent = text;
-  box.append(document.createElement("span"), words);
+  box.append(words);
   document.getElementById("toasts")?.append(box);
   if (!isError) leaveLater(box);
 }

@@ -56,6 +56,7 @@ function lines(html: string): void {
 }
 
 function ended(title: string): void {
+  document.body.dataset["topics"] = "head";
   document.title = `${title} · Headrace`;
   toast(title.replace(/ · .*/, ""));
 }
