@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-_COMMANDS = ("up", "worker", "run", "flow", "execution", "doctor", "db")
+_COMMANDS = ("up", "worker", "run", "flow", "execution", "fmt", "doctor", "db")
 
 
 def register(group: click.Group) -> None:

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from runner.errors import NotFound
 from runner.model.preconditions import Preconditions
+from runner.model.quartz import unix_of
 from runner.model.states import State
 from runner.plugin import Read, RunContext, Task, TaskError, TriggerType
 
@@ -236,11 +237,10 @@ def cron_fault(cron: str, *, with_seconds: bool) -> str | None:
 
 def _wrong_count(fields: list[str], wanted: int) -> str:
     if len(fields) in (6, 7) and wanted == 5:
-        unix = " ".join(fields[1:6]).replace("?", "*")
-        return (
-            f"it has {len(fields)} fields, 5 are needed (minute hour day month weekday): "
-            f"write '{unix}', or set withSeconds: true if the first field is the seconds"
-        )
+        told = f"it has {len(fields)} fields, 5 are needed (minute hour day month weekday)"
+        if unix := unix_of(" ".join(fields)):
+            return f"{told}: write '{unix}'"
+        return f"{told}: set withSeconds: true if the first field is the seconds"
     return f"it has {len(fields)} fields, {wanted} are needed"
 
 

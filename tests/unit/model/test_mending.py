@@ -1,0 +1,181 @@
+import pytest
+
+from runner.model.mending import Unreadable, mend
+from runner.model.quartz import unix_of
+from runner.registry import load
+
+REGISTRY = load()
+HEAD = "id: f\nnamespace: n\n"
+TASKS = "tasks:\n  - id: a\n    type: io.kestra.plugin.core.log.Log\n    message: hi\n"
+
+
+def mended(source):
+    """Return the new text, and see that nothing is left to mend in it."""
+    text = mend(source, REGISTRY).text
+    assert mend(text, REGISTRY).text == text
+    return text
+
+
+def test_what_is_of_today_stays_as_it_is():
+    source = HEAD + "# a comment\n" + TASKS.replace("hi", '"hi"   # another')
+
+    assert mend(source, REGISTRY).text == source
+
+
+@pytest.mark.parametrize("source", ["[]", "id: x", "inputs: [{name: a}]", ""])
+def test_what_is_no_flow_stays_as_it_is(source):
+    assert mend(source, REGISTRY).text == source
+
+
+def test_what_is_no_yaml_is_told():
+    with pytest.raises(Unreadable):
+        mend("a: [", REGISTRY)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("io.kestra.core.tasks.log.Log", "io.kestra.plugin.core.log.Log"),
+        ("io.kestra.core.tasks.scripts.Bash", "io.kestra.core.tasks.scripts.Bash"),
+        ("core.log.Log", "core.log.Log"),
+    ],
+)
+def test_a_type_gets_its_name_of_today(old, new):
+    source = HEAD + f"tasks:\n  - id: a\n    type: {old} # why\n    message: hi\n"
+
+    assert mended(source) == source.replace(old, new)
+
+
+def test_loops_become_foreach():
+    source = HEAD + (
+        "tasks:\n"
+        "  - id: a # first\n"
+        "    type: io.kestra.core.tasks.flows.EachSequential\n"
+        '    value: ["x"]\n'
+        "    tasks:\n"
+        "      - {id: b, type: io.kestra.plugin.core.flow.EachParallel, value: [1], tasks: []}\n"
+        "      - id: c\n"
+        "        type: io.kestra.plugin.core.flow.EachParallel\n"
+        "        concurrent: 2\n"
+        "        value: [1]\n"
+    )
+
+    assert mended(source) == HEAD + (
+        "tasks:\n"
+        "  - id: a # first\n"
+        "    type: io.kestra.plugin.core.flow.ForEach\n"
+        '    values: ["x"]\n'
+        "    tasks:\n"
+        "      - {concurrencyLimit: 0, id: b, type: io.kestra.plugin.core.flow.ForEach, "
+        "values: [1], tasks: []}\n"
+        "      - id: c\n"
+        "        type: io.kestra.plugin.core.flow.ForEach\n"
+        "        concurrencyLimit: 2\n"
+        "        values: [1]\n"
+    )
+
+
+def test_properties_of_flows_inputs_and_retries_get_their_names_of_today():
+    source = HEAD + (
+        "taskDefaults: []\n"
+        "inputs:\n"
+        "  - name: a\n"
+        "    type: BOOLEAN\n"
+        "  - {id: b, type: MULTISELECT, options: [x]}\n"
+        "  - {id: form, type: FORM, inputs: [{name: c, type: ENUM, values: [x]}]}\n"
+        "tasks:\n"
+        "  - id: t\n"
+        "    type: io.kestra.plugin.core.flow.Pause\n"
+        "    delay: PT1S\n"
+        "    retry: {type: constant, interval: PT1S, maxAttempt: 3}\n"
+        "    onResume:\n"
+        "      - {name: d, type: BOOLEAN}\n"
+    )
+
+    text = mended(source)
+
+    assert text == HEAD + (
+        "pluginDefaults: []\n"
+        "inputs:\n"
+        "  - id: a\n"
+        "    type: BOOL\n"
+        "  - {id: b, type: MULTISELECT, values: [x]}\n"
+        "  - {id: form, type: FORM, inputs: [{id: c, type: SELECT, values: [x]}]}\n"
+        "tasks:\n"
+        "  - id: t\n"
+        "    type: io.kestra.plugin.core.flow.Pause\n"
+        "    pauseDuration: PT1S\n"
+        "    retry: {type: constant, interval: PT1S, maxAttempts: 3}\n"
+        "    onResume:\n"
+        "      - {id: d, type: BOOL}\n"
+    )
+
+
+def test_runner_and_docker_become_task_runner_and_image():
+    source = HEAD + (
+        "tasks:\n"
+        "  - id: a\n"
+        "    type: io.kestra.plugin.scripts.shell.Commands\n"
+        "    runner: DOCKER\n"
+        "    docker:\n"
+        "      image: 'alpine' # small\n"
+        "    commands: [ls]\n"
+    )
+
+    assert mended(source) == HEAD + (
+        "tasks:\n"
+        "  - id: a\n"
+        "    type: io.kestra.plugin.scripts.shell.Commands\n"
+        "    taskRunner: {type: io.kestra.plugin.scripts.runner.docker.Docker}\n"
+        "    containerImage: 'alpine' # small\n"
+        "    commands: [ls]\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "    docker: {image: x, user: root}\n    commands: [ls]\n",
+        "    commands: ['ls > {{ outputDir }}/x']\n",
+    ],
+)
+def test_what_a_runner_still_means_is_left(more):
+    task = "tasks:\n  - id: a\n    type: io.kestra.plugin.scripts.shell.Commands\n"
+    source = HEAD + task + "    runner: PROCESS\n" + more
+
+    assert mended(source) == source
+
+
+def test_a_schedule_of_quartz_becomes_one_of_unix():
+    trigger = (
+        "triggers:\n"
+        "  - id: t\n"
+        "    type: io.kestra.plugin.core.trigger.Schedule\n"
+        "    minLogLevel: INFO\n"
+        "    cron: 0 30 7 ? * MON-FRI # weekdays\n"
+        "    scheduleConditions: []\n"
+    )
+
+    found = mend(HEAD + TASKS + trigger, REGISTRY)
+
+    assert '    cron: "30 7 * * MON-FRI" # weekdays\n    conditions: []\n' in found.text
+    assert "    logLevel: INFO\n" in found.text
+    assert [change.line for change in found.changes] == [10, 11, 12]
+
+
+@pytest.mark.parametrize(
+    ("quartz", "unix"),
+    [
+        ("0 0 12 * * ?", "0 12 * * *"),
+        ("0 15 10 ? * 2-6 *", "15 10 * * 1-5"),
+        ("0 0/5 14 1 JAN ?", "0/5 14 1 JAN *"),
+        ("0 0 8 ? * 1", "0 8 * * 0"),
+        ("0 0 12 L * ?", None),
+        ("0 0 12 ? * 6#3", None),
+        ("30 0 12 * * ?", None),
+        ("0 0 12 * * ? 2027", None),
+        ("0 12 * * *", None),
+    ],
+)
+def test_quartz_is_said_in_five_fields_where_that_can_be_done(quartz, unix):
+    assert unix_of(quartz) == unix
