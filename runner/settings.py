@@ -134,6 +134,7 @@ class DockerSettings(_Section):
 
     host: str | None = None  # default: DOCKER_HOST, else the local socket
     volumes_enabled: bool = False
+    package_cache: bool = True  # keep what pip, uv and npm fetch, per image and namespace
 
 
 class TaskRunnerSettings(_Section):

@@ -52,6 +52,8 @@ def setting(runtime: Runtime, source: str | None, name: str) -> Any:
             return settings.docker.host
         case "docker.volumes_enabled":
             return settings.docker.volumes_enabled
+        case "docker.package_cache":
+            return settings.docker.package_cache
         case "git.source":
             return next((s for s in settings.sources if s.name == source), None)
         case "git.sources":

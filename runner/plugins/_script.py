@@ -10,6 +10,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -22,6 +23,7 @@ from runner.plugins._workspace import HIDDEN, NamespaceFilesOptions, Workspace
 from runner.plugins.runner import Docker, DockerFields, Process, RunnerType
 from runner.taskrunners.base import (
     ATTEMPT_LABEL,
+    CACHE_FOLDER,
     TASK_RUN_LABEL,
     CannotRun,
     Command,
@@ -29,6 +31,13 @@ from runner.taskrunners.base import (
     TaskRunner,
 )
 
+_INSTALLS = re.compile(
+    r"\b(?:pip3?|uv|npm|npx|yarn|pnpm|poetry)\b[^\n]*\b(?:install|add|sync|ci)\b"
+)
+_USE_CACHE = (  # a user who may not write there does without
+    f"if [ -w {CACHE_FOLDER} ]; then export PIP_CACHE_DIR={CACHE_FOLDER}/pip "
+    f"UV_CACHE_DIR={CACHE_FOLDER}/uv UV_LINK_MODE=copy npm_config_cache={CACHE_FOLDER}/npm; fi"
+)
 _SHELLS = {"sh", "bash", "dash", "ash", "zsh", "ksh"}
 _MAX_ARGUMENT_BYTES = 100_000  # Linux takes 128 KiB for one
 _MAX_LABEL_CHARS = 63
@@ -181,14 +190,27 @@ class ScriptTask(Task):
             space.put_namespace_files(self.namespace_files)
         extra = self._variables(space)
         space.put_inputs(_input_files(ctx, self.input_files, extra))
+        argv = self._argv(ctx, space, extra)
+        cache = self._cache(ctx, image, argv[-1])
+        if cache is not None:
+            argv[-1] = f"{_USE_CACHE}\n{argv[-1]}"
         return Command(
-            argv=self._argv(ctx, space, extra),
+            argv=argv,
+            cache=cache,
             working_dir=space.folder,
             env=self._env(space),
             image=image,
             labels=labels(ctx),
             outputs=bool(self.output_files) or self._has_output_dir,
         )
+
+    def _cache(self, ctx: RunContext, image: str | None, text: str) -> str | None:
+        """Return the volume of packages for a container whose commands install some."""
+        is_wanted = image is not None and self.is_shell and _INSTALLS.search(text) is not None
+        if not is_wanted or not ctx.setting("docker.package_cache"):
+            return None
+        subject = f"{ctx.identity.namespace}\0{image}"
+        return f"headrace-cache-{sha256(subject.encode()).hexdigest()[:16]}"
 
     @property
     def _has_output_dir(self) -> bool:

@@ -127,6 +127,20 @@ class Memory(_Fields):
         }
 
 
+class DeviceRequest(_Fields):
+    """Devices that a container gets, such as GPUs."""
+
+    driver: str | None = Field(default=None, description="driver, such as nvidia")
+    count: int | None = Field(default=None, description="how many; -1: all")
+    device_ids: list[str] = Field(default=[], description="which ones")
+    capabilities: list[list[str]] = Field(default=[], description="such as [[gpu]]")
+    options: dict[str, str] = Field(default={}, description="options of the driver")
+
+    def for_engine(self) -> Mapping[str, Any]:
+        """Return it as the SDK names it."""
+        return self.model_dump(exclude_none=True)
+
+
 class DockerFields(_Fields):
     """What may be said about a container; also the old property ``docker`` of script tasks."""
 
@@ -193,6 +207,8 @@ class DockerFields(_Fields):
         limits: dict[str, Any] = {"shm_size": self.shm_size, "privileged": self.privileged or None}
         if self.memory is not None:
             limits |= self.memory.for_engine()
+        if requests := getattr(self, "device_requests", ()):
+            limits["device_requests"] = [each.for_engine() for each in requests]
         if self.cpu is not None and self.cpu.cpus is not None:
             limits["nano_cpus"] = int(self.cpu.cpus * 1e9)
         return {name: value for name, value in limits.items() if value is not None}
@@ -209,8 +225,12 @@ class Docker(RunnerType, DockerFields):
 
     aliases = ("io.kestra.plugin.scripts.runner.docker.DockerTaskRunner",)
     deprecated = {"image": "'image' is deprecated: use 'containerImage' of the task"}
-    later = frozenset({"config", "deviceRequests"})
+    later = frozenset({"config"})
     needs_image = True
+
+    device_requests: Annotated[list[DeviceRequest], Read.STATIC] = Field(
+        default=[], description="devices that the container gets"
+    )
 
     type: Literal["io.kestra.plugin.scripts.runner.docker.Docker"] = (
         "io.kestra.plugin.scripts.runner.docker.Docker"

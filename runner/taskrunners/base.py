@@ -27,6 +27,10 @@ KEEP_LABEL = "headrace.keep"
 last is to outlive its attempt."""
 
 
+CACHE_FOLDER = "/var/cache/headrace"
+"""Where a container finds packages that were fetched before; processes have their own caches."""
+
+
 class CannotRun(HeadraceError):
     """The command could not be started; the message says what to do about it."""
 
@@ -40,6 +44,7 @@ class Command:
     *argv* as the program gets it; *env* is complete for containers, and on top of the allowed
     worker environment for processes; *working_dir* is the local folder with the input files;
     *outputs*: whether files made in it must be there after the run (always true for processes).
+    *cache* names a volume for packages that containers of the same image share at `CACHE_FOLDER`.
     """
 
     argv: Sequence[str]
@@ -49,6 +54,7 @@ class Command:
     labels: Mapping[str, str] = field(default_factory=dict)  # of the attempt, to find it again
     timeout: timedelta | None = None
     outputs: bool = True
+    cache: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

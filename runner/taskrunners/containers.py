@@ -17,6 +17,7 @@ from uuid import uuid4
 from runner.taskrunners import archives
 from runner.taskrunners.base import (
     ATTEMPT_LABEL,
+    CACHE_FOLDER,
     KEEP_LABEL,
     TASK_RUN_LABEL,
     CannotRun,
@@ -320,7 +321,7 @@ class Creation:
             working_dir=folder,
             labels={**command.labels, **self._keeps()},
             ports=[tuple(port.split("/")) if "/" in port else port for port in ports] or None,
-            host_config=self._host_config(folder if mount else None),
+            host_config=self._host_config(folder if mount else None, command.cache),
         )
         return str(made["Id"])
 
@@ -328,7 +329,7 @@ class Creation:
         outlives = not (self._options.delete and self._options.wait)
         return {KEEP_LABEL: "true"} if outlives else {}
 
-    def _host_config(self, folder: str | None) -> Any:
+    def _host_config(self, folder: str | None, cache: str | None) -> Any:
         from docker.types import Mount
 
         bindings: dict[int | str, Any] = {}
@@ -336,8 +337,10 @@ class Creation:
             outside, _, inside = binding.rpartition(":")
             address, _, port = outside.rpartition(":")
             bindings.setdefault(inside, []).append((address, port) if address else port)
+        mounts = [Mount(folder, folder, type="bind")] if folder else []
+        mounts += [Mount(CACHE_FOLDER, cache, type="volume")] if cache else []
         return self._api.create_host_config(
-            mounts=[Mount(folder, folder, type="bind")] if folder else None,
+            mounts=mounts or None,
             binds=list(self._options.volumes) or None,
             network_mode=self._options.network_mode,
             extra_hosts=dict(self._options.extra_hosts) or None,

@@ -314,3 +314,21 @@ def _worker(script, folder, run):
         """
     )
     return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+
+
+def test_a_cache_is_shared_by_containers_and_stays(busybox_image, docker_client, tmp_path):
+    volume = f"headrace-test-{uuid.uuid4().hex}"
+    lines = []
+
+    def play(script):
+        command = Command(["sh", "-c", script], tmp_path, image=IMAGE, cache=volume)
+        options = DockerOptions(pull_policy="NEVER", network_mode="none")
+        runner = DockerRunner(options, lines.append)
+        return runner.run(command, lambda line, _: lines.append(line), lambda _: None)
+
+    try:
+        play("echo kept > /var/cache/headrace/x")
+        assert play("cat /var/cache/headrace/x").exit_code == 0
+        assert lines == ["kept"]
+    finally:
+        docker_client.volumes.get(volume).remove()

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from runner.plugin import TaskError
-from runner.plugins.runner import Docker
+from runner.plugins.runner import DeviceRequest, Docker
 from runner.testing import FakeRunContext
 
 
@@ -67,3 +67,13 @@ def test_the_engine_is_the_settings_unless_the_flow_names_one(tmp_path):
 
     assert Docker().options(ctx).host == "tcp://engine:2375"
     assert Docker(host="tcp://other:2375").options(ctx).host == "tcp://other:2375"
+
+
+def test_devices_are_asked_for_as_the_engine_names_them(tmp_path):
+    docker = Docker(device_requests=[DeviceRequest(count=-1, capabilities=[["gpu"]])])
+
+    limits = docker.options(FakeRunContext(tmp_path)).limits
+
+    assert limits["device_requests"] == [
+        {"count": -1, "device_ids": [], "capabilities": [["gpu"]], "options": {}}
+    ]

@@ -426,3 +426,37 @@ def test_the_module_for_scripts_needs_nothing_of_ours():
 
     assert "import runner" not in text
     assert "from runner" not in text
+
+
+# --- packages ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "is_kept"),
+    [
+        ("pip install pandas", True),
+        ("python -m pip install -r requirements.txt", True),
+        ("uv pip install x", True),
+        ("npm ci", True),
+        ("echo install", False),
+    ],
+)
+def test_packages_are_kept_for_commands_that_install_some(line, is_kept, tmp_path):
+    ctx = FakeRunContext(tmp_path, settings={"docker.package_cache": True})
+
+    command = run(commands(line, container_image="python:3"), ctx)
+
+    assert (command.cache is not None) is is_kept
+    assert ("PIP_CACHE_DIR=" in command.argv[-1]) is is_kept
+    assert command.argv[-1].endswith(line)
+
+
+def test_packages_are_kept_apart_by_image_and_only_if_that_is_on(tmp_path):
+    on = FakeRunContext(tmp_path / "on", settings={"docker.package_cache": True})
+    off = FakeRunContext(tmp_path / "off", settings={"docker.package_cache": False})
+    task = commands("pip install x", container_image="python:3")
+
+    first, second = run(task, on), run(commands("pip install x", container_image="other"), on)
+
+    assert first.cache != second.cache
+    assert run(commands("pip install x"), off).cache is None
