@@ -1,7 +1,7 @@
 """Outputs of an earlier, identical run of a task (execution-semantics §8.4).
 
-The key is a hash of the task with everything in it rendered, and of the loop's value; what differs by a
-moment or a new file never hits. Whatever is wrong with the cache, the task runs.
+The key is a hash of the task with everything in it rendered, and of the loop's value; what differs
+by a moment or a new file never hits. Whatever is wrong with the cache, the task runs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from runner.attempt.subject import Subject
 from runner.engine.codec import from_text, to_text
 from runner.engine.events import TaskSucceeded
 from runner.errors import HeadraceError, NotFound
+from runner.model.logs import Level
 from runner.runtime import Runtime
 from runner.storage.base import slug
 
@@ -37,7 +38,7 @@ class OutputCache:
         try:
             return self._found(self._path)
         except HeadraceError as exc:
-            self._ctx.log.warn(f"The task cache cannot be read: {exc.message}")
+            self._ctx.log.write(Level.WARN, f"The task cache cannot be read: {exc.message}")
             return None
 
     def keep(self, event: TaskSucceeded) -> None:
@@ -47,7 +48,7 @@ class OutputCache:
         try:
             self._runtime.storage.put(self._path, BytesIO(to_text(event.outputs).encode()))
         except HeadraceError as exc:
-            self._ctx.log.warn(f"The task cache cannot be written: {exc.message}")
+            self._ctx.log.write(Level.WARN, f"The task cache cannot be written: {exc.message}")
 
     def _found(self, path: str) -> Mapping[str, Any] | None:
         storage, cache = self._runtime.storage, self._subject.task.cache
@@ -69,7 +70,7 @@ class OutputCache:
         try:
             rendered = self._ctx.render(shape, extra={"workingDir": _NO_FOLDER})
         except HeadraceError as exc:
-            self._ctx.log.debug(f"The task is not cached: {exc.message}")
+            self._ctx.log.write(Level.DEBUG, f"The task is not cached: {exc.message}")
             return None
         text = json.dumps([rendered, self._subject.run.value], sort_keys=True, default=str)
         key = hashlib.sha256(text.encode()).hexdigest()

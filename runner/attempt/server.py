@@ -75,7 +75,11 @@ class TaskServer:
             tx.triggers.save(replace(row, disabled=not enabled, next_at=next_at, updated_at=now))
 
     def resume(self, execution_id: str, inputs: Mapping[str, Any], *, by: str) -> None:
-        """Let a paused execution go on. Raises NotFound, Refused: it is not paused, InputInvalid."""
+        """Let a paused execution go on.
+
+        Raises:
+            NotFound. Refused: it is not paused. InputInvalid: its Pause wants other inputs.
+        """
         with self._runtime.store.begin() as tx:
             execution = tx.executions.get(execution_id)
             if execution.state is not State.PAUSED:

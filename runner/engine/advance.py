@@ -10,7 +10,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from runner.engine import batches, directories, ending, kill, listening, lists, looping, pausing, results, sla, subflows
+from runner.engine import (
+    batches,
+    directories,
+    ending,
+    kill,
+    listening,
+    lists,
+    looping,
+    pausing,
+    results,
+    sla,
+    subflows,
+)
 from runner.engine.commands import Announce, Continue, Evaluate, StartChild, Tell
 from runner.engine.decision import Decision, TaskRuns
 from runner.engine.events import (
@@ -94,7 +106,10 @@ def _started(step: Step, event: Started) -> None:
     if any(entered is State.RESTARTED for entered, _ in step.execution.history):
         _restart_admitted(step, event)
         return
-    sla.arm(step, max(step.execution.created_at, step.execution.schedule_at or step.execution.created_at))
+    sla.arm(
+        step,
+        max(step.execution.created_at, step.execution.schedule_at or step.execution.created_at),
+    )
     if admitted is State.QUEUED:
         step.execution = step.execution.enter(State.QUEUED, step.now)
         step.do(Announce(State.QUEUED))

@@ -1,7 +1,7 @@
 """The subflows of a ForEachItem: one for each batch, all at once (execution-semantics §7.8).
 
-A step starts at most AT_ONCE of them. What is kept of each is one letter, so that an event costs the
-same however many there are.
+A step starts at most AT_ONCE of them. What is kept of each is one letter, so that an event costs
+the same however many there are.
 """
 
 from __future__ import annotations
@@ -98,9 +98,7 @@ def _waits(step: Step, run: TaskRun) -> bool:
 def _put(step: Step, run: TaskRun, states: str) -> TaskRun:
     counts = iterations(states, int(run.evaluated["count"]))
     outputs = {**(run.outputs or {}), "iterations": counts}
-    return step.put(
-        replace(run, evaluated={**run.evaluated, STATES: states}, outputs=outputs)
-    )
+    return step.put(replace(run, evaluated={**run.evaluated, STATES: states}, outputs=outputs))
 
 
 def _with(states: str, at: int, letter: str) -> str:

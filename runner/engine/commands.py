@@ -24,8 +24,8 @@ class Evaluate:
     same, but of the field ``values`` the shell gives back a list of texts, by
     execution-semantics §7.3) · ``batches`` (the same as ``fields``, and ``count``, ``splits``,
     ``base`` of a ForEachItem) · ``until`` (a LoopUntil between two rounds) · ``child_outputs``
-    (a Subflow's own, in the context of the execution *child*) · ``outputs`` (flow outputs, rendered and converted; error =
-    message).
+    (a Subflow's own, in the context of the execution *child*) · ``sla`` and ``listeners`` (what
+    their modules ask) · ``outputs`` (flow outputs, rendered and converted; error = message).
     """
 
     task_run_id: str | None
@@ -57,7 +57,8 @@ class StartChild:
     ChildRefused follows.
 
     *iteration*: for that batch of a ForEachItem. *again*: the one that was started for this run
-    before is restarted if it FAILED; ChildStarted or ChildEnded follows, or a new one if there is none.
+    before is restarted if it FAILED; ChildStarted or ChildEnded follows, or a new one if there is
+    none.
     """
 
     task_run_id: str

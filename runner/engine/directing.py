@@ -21,7 +21,7 @@ def apply(step: Step, directives: Directives) -> None:
 
 
 def can_exit(step: Step) -> bool:
-    """Say whether the execution can still be ended: not in ``afterExecution``, not while it is killed."""
+    """Say whether the execution can still be ended: not afterwards, not while it is killed."""
     state = step.execution.state
     return not state.is_terminal and state is not State.KILLING
 

@@ -1,7 +1,7 @@
 """A WorkingDirectory: one attempt that runs its tasks on one worker (execution-semantics §7.6).
 
-The worker reports each task run; here they are written down, and what follows the attempt is decided:
-``errors`` and ``finally`` are ordinary tasks again.
+The worker reports each task run; here they are written down, and what follows the attempt is
+decided: ``errors`` and ``finally`` are ordinary tasks again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def heard(step: Step, event: ChildReported) -> None:
 
 
 def recorded(run: TaskRun, event: ChildReported) -> TaskRun:
-    """Return a run inside with what was reported of it. Used by the worker for its own view, too."""
+    """Return a run inside with what was reported of it; the worker sees it so, too."""
     if event.state is State.SKIPPED:
         run = skipped(run, event.at)
     attempts = run.attempts

@@ -57,8 +57,8 @@ class TaskSucceeded:
 class TaskFailed:
     """An attempt failed.
 
-    *lost*: its worker died or went away, so the attempt is sent again and counts as no failure; with
-    *handed_back* the worker went in good order, and it does not count as a loss either.
+    *lost*: its worker died or went away, so the attempt is sent again and counts as no failure;
+    with *handed_back* the worker went in good order, and it does not count as a loss either.
     """
 
     task_run_id: str
@@ -87,8 +87,8 @@ class TaskKilled:
 class ChildReported:
     """A worker that runs a WorkingDirectory says how far a task inside it is.
 
-    *task_run_id* and *attempt* are the directory's. *number* is the attempt of the task inside, *state*
-    the state of its run from now on; *attempt_state* is there when that attempt has ended.
+    *task_run_id* and *attempt* are the directory's. *number* is the attempt of the task inside,
+    *state* the state of its run from now on; *attempt_state* is there when that attempt has ended.
     """
 
     task_run_id: str
@@ -165,7 +165,7 @@ class ChildEnded:
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """A service put the execution and some task runs into RESTARTED or RUNNING: go on from there."""
+    """A service put the execution and some task runs into RESTARTED or RUNNING: go on from it."""
 
     task_run_ids: tuple[str, ...] = ()
 

@@ -1,6 +1,6 @@
-"""Listeners: tasks after the end of an execution, if conditions hold (flow-language §16.4, deprecated).
+"""Listeners: tasks after the end of an execution, if conditions hold (flow-language §16.4).
 
-Those chosen run one list after another, before ``afterExecution``.
+They are deprecated. Those chosen run one list after another, before ``afterExecution``.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from __future__ import annotations
 from runner.engine import ending, listening
 from runner.engine.commands import ClearTimer, Continue, Evaluate, RunTask, Tell
 from runner.engine.flowables import FLOWABLES, ROOT
-from runner.engine.flowables.batches import STATES
 from runner.engine.flowables.base import Begun, Child, Flowable, Next, Situation, sequential
+from runner.engine.flowables.batches import STATES
 from runner.engine.step import OwnerId, Step, begin_attempt, end_attempt, skipped
 from runner.model.evolve import replace
 from runner.model.execution import Scope, TaskRun

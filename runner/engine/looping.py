@@ -1,7 +1,7 @@
 """Rounds of a LoopUntil: is there another one, and when (execution-semantics §7.4).
 
-Only the loop waits between two rounds. The execution shows PAUSED meanwhile if nothing else of it can
-run; the run that made it so has the mark SHOWN, which tells this from a pause that holds everything.
+Only the loop waits between two rounds. The execution shows PAUSED meanwhile if nothing else of it
+can run; the run that made it so has the mark SHOWN, which tells this from a pause that holds all.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def time_over(step: Step, run: TaskRun) -> None:
 
 
 def show_off(step: Step) -> bool:
-    """Let the execution be RUNNING again if it is a waiting loop that made it PAUSED; else False."""
+    """Let the execution be RUNNING again if it was a waiting loop that made it PAUSED."""
     shown = [run for run in step.live() if run.evaluated.get(SHOWN)]
     for run in shown:
         step.put(replace(run, evaluated={**run.evaluated, SHOWN: False}))

@@ -1,4 +1,4 @@
-"""What an execution has promised: how long it takes, and what always holds (execution-semantics §10)."""
+"""What an execution has promised: how long it takes, what always holds (semantics §10)."""
 
 from __future__ import annotations
 

@@ -19,8 +19,7 @@ OwnerId = str | None
 
 
 class Step:
-    """Collects changes and commands. Local to one call of `advance`, so its mutability never shows.
-    """
+    """Collects changes and commands. Local to one call of `advance`: its mutability never shows."""
 
     def __init__(self, flow: Flow, execution: Execution, runs: TaskRuns, now: datetime) -> None:
         self.flow = flow

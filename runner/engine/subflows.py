@@ -76,7 +76,9 @@ def _told_late(step: Step, run: TaskRun, event: ChildEnded) -> None:
 def outputs_rendered(step: Step, run: TaskRun, event: Evaluated) -> None:
     """Take the deprecated ``outputs`` of the task itself: those of its child in other words."""
     if event.error is not None:
-        step.do(Tell(Level.ERROR, f"Failed to extract outputs with the error: {event.error}", run.id))
+        step.do(
+            Tell(Level.ERROR, f"Failed to extract outputs with the error: {event.error}", run.id)
+        )
         _failed(step, run)
         return
     run = step.enter(run, run.state, {"outputs": dict(event.values.get("outputs") or {})})

@@ -266,7 +266,10 @@ class Folding:
         """Return what expressions of a task run (or of the flow) see."""
         if self._variables is None:
             self._variables = ExecutionVariables(
-                self.flow, self.head, self.runs, shared=self.runtime.shared_variables,
+                self.flow,
+                self.head,
+                self.runs,
+                shared=self.runtime.shared_variables,
                 opened=self.runtime.opened,
             )
         return Context(self._variables.of(self.head, run), self._world)

@@ -18,7 +18,7 @@ _MAX_OPEN = 500
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Where to cut; the first that is given in this order counts. *separator* ends each line written."""
+    """Where to cut; the first that is given in this order counts. *separator* ends each line."""
 
     regex_pattern: str | None = None
     size: str | None = None

@@ -107,8 +107,7 @@ class ForEachItemSplit(Task):
     def run(self, ctx: RunContext) -> Outputs:
         if not self.items.startswith("kestra://"):
             raise TaskError(
-                f"Unable to split the items from {self.items}, "
-                "this is not an internal storage URI!"
+                f"Unable to split the items from {self.items}, this is not an internal storage URI!"
             )
         folder = ctx.working_dir / "parts"
         with ctx.files.open(self.items) as source:

@@ -136,6 +136,7 @@ def _looks(folder: Path, patterns: list[str]) -> dict[str, tuple[int, int]]:
     return {
         name: (stat.st_size, stat.st_mtime_ns)
         for name in names
-        if not name.startswith(HIDDEN) and any(_globs.matches(name, one) for one in patterns)
+        if not name.startswith(HIDDEN)
+        and any(_globs.matches(name, one) for one in patterns)
         and (stat := (folder / name).stat())
     }

@@ -11,6 +11,7 @@ from pydantic import Field
 from runner.errors import HeadraceError
 from runner.model.directives import Directives
 from runner.model.flow import TaskKind
+from runner.model.logs import Level
 from runner.model.scalars import text_of
 from runner.model.states import State
 from runner.plugin import Purge, Read, RunContext, Task, TaskError
@@ -99,7 +100,7 @@ def _holds(condition: Any, ctx: RunContext) -> bool:
         ctx.log.error(exc.message)
         holds = False
     if not holds:
-        ctx.log.error(f"Assertion `{text_of(condition)}` failed!")
+        ctx.log.write(Level.ERROR, f"Assertion `{text_of(condition)}` failed!")
     return holds
 
 

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from runner import durations
 from runner.model.flow import TaskKind
+from runner.model.logs import Level
 from runner.plugin import Read, RunContext, Task
 
 _OLD = "io.kestra.core.tasks.flows."
@@ -392,6 +393,5 @@ class Sleep(Flowable):
 
     def run(self, ctx: RunContext) -> None:
         """Wait on a worker: inside a WorkingDirectory."""
-        ctx.log.info(f"Waiting for {durations.format(self.duration)}")
+        ctx.log.write(Level.INFO, f"Waiting for {durations.format(self.duration)}")
         ctx.sleep(self.duration)
-

@@ -29,6 +29,7 @@ from runner.model.inputs import Examined
 from runner.model.states import State
 from runner.model.wake import Wake
 from runner.runtime import Runtime
+from runner.runtime.pinning import head_of, source_of
 from runner.services import firing
 from runner.services.audit import record
 from runner.services.checks import failed_checks, refuse_blocked, strictest
@@ -316,9 +317,7 @@ class Executions:
 
     # ── again
 
-    def restart(
-        self, execution_id: str, *, by: Principal, revision: int | None = None
-    ) -> Shown:
+    def restart(self, execution_id: str, *, by: Principal, revision: int | None = None) -> Shown:
         """Run again what failed, in place; with *revision* as a new execution of that one.
 
         Raises:
@@ -524,8 +523,8 @@ class Executions:
             if row is not None:
                 head = replace(
                     head,
-                    source=firing.source_of(row),
-                    commit=firing.head_of(tx, row) or head.commit,
+                    source=source_of(row),
+                    commit=head_of(tx, row) or head.commit,
                 )
         tx.executions.add(head, by=by.name)
         if not new.restarted:

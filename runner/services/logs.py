@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 from runner.errors import NotFound
 from runner.model.logs import LogLine
@@ -39,11 +40,19 @@ class Logs:
                 return
 
     def of_execution(self, query: LogQuery) -> Iterator[LogLine]:
-        """Yield the lines of one execution. Raises NotFound if there is no such execution."""
+        """Yield the lines of one execution, also of a deleted one whose log was kept.
+
+        Raises:
+            NotFound: there is neither an execution nor a line.
+        """
+        lines = self.all(query)
         with self._runtime.store.read() as tx:
-            if query.execution_id is None or tx.executions.find(query.execution_id) is None:
-                raise NotFound("Execution not found")
-        return self.all(query)
+            if query.execution_id and tx.executions.find(query.execution_id) is not None:
+                return lines
+        first = next(lines, None) if query.execution_id else None
+        if first is None:
+            raise NotFound("Execution not found")
+        return chain([first], lines)
 
     def tail(
         self, execution_id: str, after: Mapping[tuple[str, int], int], *, limit: int = _AT_ONCE

@@ -194,7 +194,10 @@ def flow_for_execution(parsed: Flow) -> Json:
 def validation(index: int, document: Mapping[str, Any], problems: Iterable[Problem]) -> Json:
     """What validation found in one document (§9.6); ``constraints`` only where it is not valid."""
     by_severity: dict[str, list[str]] = {}
+    deprecated = []
     for problem in problems:
+        if problem.severity == "deprecation":
+            deprecated.append(problem.path)
         by_severity.setdefault(problem.severity, []).append(problem_text(problem))
     errors = by_severity.get("error")
     return without_none(
@@ -204,7 +207,7 @@ def validation(index: int, document: Mapping[str, Any], problems: Iterable[Probl
             "flow": _text_or_none(document.get("id")),
             "outdated": False,
             "constraints": "\n".join(errors) if errors else None,
-            "deprecationPaths": by_severity.get("deprecation", []),
+            "deprecationPaths": deprecated,
             "warnings": by_severity.get("warning", []),
             "infos": by_severity.get("info", []),
         }

@@ -245,7 +245,9 @@ def _variables(call: Call) -> dict[str, Any]:
 
 
 def _body(content: bytes) -> Any:
-    """A JSON object or list as data, anything else as text."""
+    """A JSON object or list as data, anything else as text; None: nothing came."""
+    if not content:
+        return None
     text = content.decode("utf-8", "replace")
     if text.lstrip()[:1] in ("{", "["):
         try:

@@ -1,4 +1,4 @@
-"""Plays a flow to its end in this process: a database of its own, and time that jumps to the next timer."""
+"""Plays a flow to its end in this process; time jumps to the next timer."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Each folder here is a flow and what must have become of it: a new case is data.
 
-``flow.yaml`` holds the flow (further documents are flows that it starts), ``expect.yaml``: ``inputs``;
-``steps`` (``resume``, ``kill``, ``restart``, ``replay: TASK``), each done when nothing is left to do; and
-what is looked at in the end: ``state``, ``task_runs`` (``id`` or ``id/value`` to state, or to the states
-of several; exactly these), ``outputs``, ``labels``, ``variables``, ``logs`` (lines that are there), ``log_counts``,
-``history``, ``run_outputs``, ``children`` (their states).
+``flow.yaml`` holds the flow (further documents are flows that it starts), ``expect.yaml``:
+``inputs``; ``steps`` (``resume``, ``kill``, ``replay: TASK`` …), each done when nothing
+is left to do; and what is looked at in the end: ``state``, ``task_runs`` (``id`` or ``id/value`` to
+state, or to the states of several; exactly these), ``outputs``, ``labels``, ``variables``, ``logs``
+(lines that are there), ``log_counts``, ``history``, ``run_outputs``, ``children`` (their states).
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def _do(player: Player, execution_id: str, step: Any) -> str:
 
 
 def _run_of(player: Player, execution_id: str, task_id: str) -> str:
-    return next(run.id for run in player.executions.get(execution_id).runs if run.task_id == task_id)
+    return next(
+        run.id for run in player.executions.get(execution_id).runs if run.task_id == task_id
+    )
 
 
 def _seen(played: Played, name: str, expected: Any) -> Any:

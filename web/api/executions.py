@@ -225,9 +225,9 @@ def labels_in(value: Any) -> Labels:
         return tuple((str(key), str(text)) for key, text in value.items())
     found = []
     for each in value:
-        if not isinstance(each, dict) or "key" not in each:
+        if not isinstance(each, dict) or each.get("key") is None or each.get("value") is None:
             raise ArgumentInvalid("a label has a key and a value")
-        found.append((str(each["key"]), str(each.get("value") or "")))
+        found.append((str(each["key"]), str(each["value"])))
     return tuple(found)
 
 

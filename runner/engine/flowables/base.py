@@ -1,5 +1,4 @@
-"""What each kind of control flow answers: what it wants rendered, which children now, how it ends.
-"""
+"""What each kind of control flow answers: what it wants, which children now, how it ends."""
 
 from __future__ import annotations
 
@@ -93,12 +92,11 @@ class Flowable:
         return sequential(situation)
 
     def at_end(self, task: Task, run: TaskRun) -> Evaluate | None:
-        """Return what to ask when its main list has ended without failure; None: that is its end.
-        """
+        """Return what to ask when its main list has ended well; None: that is its end."""
         return None
 
     def child_ended(self, task: Task, run: TaskRun, state: State) -> None:
-        """Look at the end of an execution that it waits for. Raises ValueError: it cannot take it."""
+        """Look at the end of an execution that it waits for; ValueError: it cannot take it."""
 
     def outcome(self, task: Task, run: TaskRun, state: State) -> State:
         """Return how it ends, given what its children say."""

@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from itertools import pairwise
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,11 +21,16 @@ MANY = settings(
 RETRY = Retry("constant", interval=timedelta(seconds=1), max_attempts=2)
 OUTCOMES = [State.SUCCESS, State.SUCCESS, State.SUCCESS, State.WARNING, State.FAILED]
 
+AROUND = [
+    "Sequential", "Parallel", "ForEach", "EachParallel", "If", "Dag", "AllowFailure", "LoopUntil",
+]  # fmt: skip
+
 EXECUTION = {
     "CREATED": {"RUNNING", "QUEUED", "KILLING", "FAILED", "CANCELLED"},
     "QUEUED": {"RUNNING", "KILLING", "FAILED", "CANCELLED"},
     "RUNNING": {
-        "PAUSED", "RETRYING", "RETRIED", "SUCCESS", "WARNING", "FAILED", "CANCELLED", "KILLED", "KILLING",
+        "PAUSED", "RETRYING", "RETRIED", "SUCCESS", "WARNING", "FAILED", "CANCELLED", "KILLED",
+        "KILLING",
     },
     "PAUSED": {"RESTARTED", "RUNNING", "CANCELLED", "KILLING"},
     "RESTARTED": {"RUNNING", "QUEUED", "KILLING"},
@@ -78,7 +84,7 @@ def flows(draw):
     def node(depth):
         kinds = ["leaf", "leaf", "leaf"]
         if depth:
-            kinds += ["Sequential", "Parallel", "ForEach", "EachParallel", "If", "Dag", "AllowFailure", "LoopUntil"]  # fmt: skip
+            kinds += AROUND
         kind = draw(st.sampled_from(kinds))
         if kind == "leaf":
             return leaf()
@@ -163,7 +169,7 @@ def seen_of(simulation, drawn):
 def check_history(history, allowed):
     states = [str(state) for state, _ in history]
     assert states[0] == "CREATED"
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in pairwise(states):
         assert after in allowed[before], states
 
 

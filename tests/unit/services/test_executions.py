@@ -149,7 +149,7 @@ def test_restart_runs_the_failed_task_again_in_place(services, runtime):
 
     assert again.id == shown.execution.id
     assert again.execution.state is State.RESTARTED
-    assert again.attempt_number == 2
+    assert again.execution.attempt_number == 2
     drive_all(runtime, again.id)
     after = services.executions.get(again.id)
     assert after.execution.state is State.FAILED
