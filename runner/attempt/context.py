@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -13,6 +11,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from runner.attempt import folders
 from runner.attempt.control import AttemptControl
 from runner.attempt.environment import setting, worker_environment
 from runner.attempt.files import NamespaceFiles, TaskFiles
@@ -68,14 +67,14 @@ class AttemptContext:
         """Store the last log lines and remove the working directory."""
         self.log.close()
         if self._working_dir is not None and not self._is_folder_shared:
-            _remove(self._working_dir)
+            folders.remove_soon(self._working_dir)
 
     @property
     def working_dir(self) -> Path:
         with self._lock:
             if self._working_dir is None:
                 prefix = f"{self.identity.task_run_id}-{self.identity.attempt}-"
-                self._working_dir = _made(self._runtime.work_folder, prefix)
+                self._working_dir = folders.make(self._runtime.work_folder, prefix)
         return self._working_dir
 
     @property
@@ -151,18 +150,3 @@ class AttemptContext:
             is_ours = tx.attempts.mark(claimed.task_run_id, claimed.attempt, claimed.fence, marker)
         if not is_ours:
             raise TaskStopped("another worker has this attempt now")
-
-
-def _made(parent: Path, prefix: str) -> Path:
-    try:
-        return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    except FileNotFoundError:
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # a container may open what is in it
-        return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-
-
-def _remove(folder: Path) -> None:
-    try:
-        folder.rmdir()  # most are empty: a fraction of the time
-    except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
