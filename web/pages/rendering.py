@@ -119,6 +119,13 @@ def asset(name: str) -> str:
     return f"/static/{name}?v={stamp:x}"
 
 
+def keep_assets(response: Response) -> Response:
+    """Let browsers keep static files that were asked for by their stamp."""
+    if request.endpoint == "static" and "v" in request.args and response.status_code == 200:
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
+
+
 def with_icons(text: str) -> str:
     """Put in the symbols that a page uses, and those that may come with its changes."""
     symbols = _symbols()

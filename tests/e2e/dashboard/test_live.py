@@ -140,3 +140,14 @@ def test_a_file_is_downloaded(page, headrace, runs):
         page.get_by_role("link", name="Download table.csv").click()
 
     assert download.value.path().read_text() == "a,b"
+
+
+def test_without_a_stream_the_page_says_so_and_asks_now_and_then(page, headrace, runs):
+    execution_id = headrace.start_flow(NAMESPACE, "waits")["id"]
+    headrace.wait_for(execution_id, states=("PAUSED",))
+    page.route("**/events*", lambda route: route.abort())
+    page.goto(f"{headrace.url}/executions/{execution_id}")
+    headrace.call("DELETE", f"executions/{execution_id}/kill")
+
+    expect(page.locator("#head")).to_contain_text("Not live since", timeout=20_000)
+    expect(page.locator(".pill")).to_have_text("Killed", timeout=10_000)

@@ -227,7 +227,7 @@ def test_every_page_of_a_flow(site, run, services):
     for tab in ("", "/executions", "/revisions", "/triggers", "/run"):
         page_of(site, f"/flows/company.team/hello{tab}")
     assert "+1 −1" in page_of(site, "/flows/company.team/hello/revisions")
-    assert "company.team" in page_of(site, "/flows?q=hel")
+    assert "company.team" in page_of(site, "/flows?q=ello")
 
 
 def test_a_source_shows_its_problems_with_their_frame(site, source):
@@ -256,6 +256,26 @@ def test_what_is_not_there_is_a_page_with_the_nearest(site, run):
     page_of(site, "/flows/company.team/helo", 404)
 
 
+def test_a_page_that_breaks_needs_no_database_to_say_so(site, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("the database is gone")
+
+    monkeypatch.setattr("web.pages.rendering.Dashboard", broken)
+
+    html = page_of(site, "/executions", 500)
+
+    assert "This page broke, your runs did not" in html
+    assert "the database is gone" not in html
+
+
+def test_files_with_a_stamp_are_kept(site):
+    address = re.search(r'href="(/static/[^"]*style[^"]*)"', page_of(site, "/"))[1]
+
+    with site.get(address) as stamped, site.get("/static/icons.svg") as plain:
+        assert "immutable" in stamped.headers["Cache-Control"]
+        assert "immutable" not in plain.headers["Cache-Control"]
+
+
 def test_programs_get_no_pages(site):
     assert site.get("/api/v1/main/nowhere").is_json
     assert site.get("/api/v1/executions/nope", headers={"Accept": "text/html"}).is_json
@@ -265,7 +285,7 @@ def test_search_opens_what_is_named_exactly(site, run):
     good = run(HELLO, "hello")
 
     assert site.get(f"/search?q={good}").location == f"/executions/{good}"
-    assert "hello" in page_of(site, "/search?q=hel")
+    assert "hello" in page_of(site, "/search?q=ello")
     assert "/executions?q=state" in site.get("/search?q=state:failed").location
 
 

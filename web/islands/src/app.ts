@@ -11,6 +11,7 @@ startLive();
 
 // Keys come after everything else; those pressed before wait for them.
 type Keys = { pressed: (event: KeyboardEvent) => void };
-const address = new URL("./keys.js", import.meta.url).href;
+const here = new URL(import.meta.url);
+const address = new URL(`./keys.js${here.search}`, here).href;
 const keys: Promise<Keys> = new Promise((resolve) => setTimeout(() => resolve(import(address)), 0));
 document.addEventListener("keydown", (event) => void keys.then(({ pressed }) => pressed(event)));
