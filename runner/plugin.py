@@ -169,6 +169,11 @@ class Condition(Plugin):
     category: ClassVar[str] = "condition"
     on_schedule: ClassVar[bool] = False  # usable where there is no execution yet
 
+    @classmethod
+    def is_hopeless(cls, facts: Facts) -> bool:
+        """Say whether it cannot hold, whatever its fields are: they are not even rendered."""
+        return False
+
     def holds(self, facts: Facts) -> bool:
         """Say whether it holds.
 

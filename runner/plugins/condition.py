@@ -266,6 +266,8 @@ class ExecutionFlow(Condition):
     flow_id: str = Field(description="its id")
 
     def holds(self, facts: Facts) -> bool:
+        if facts.namespace is None:
+            raise ValueError("ExecutionFlow needs an execution")
         return (facts.namespace, facts.flow_id) == (self.namespace, self.flow_id)
 
 
@@ -359,6 +361,10 @@ class ExecutionOutputs(Condition):
         "io.kestra.plugin.core.condition.ExecutionOutputs"
     )
     expression: bool = Field(description="sees trigger.outputs")
+
+    @classmethod
+    def is_hopeless(cls, facts: Facts) -> bool:
+        return not facts.outputs
 
     def holds(self, facts: Facts) -> bool:
         return bool(facts.outputs) and self.expression

@@ -31,7 +31,16 @@ def hold(
     def rendered(value: Any, typed: bool) -> Any:
         return render_value(value, context, typed=typed)
 
-    return all(_holds(runtime.registry.build_plugin(raw, rendered), facts) for raw in conditions)
+    return all(
+        not _is_hopeless(runtime, raw, facts)
+        and _holds(runtime.registry.build_plugin(raw, rendered), facts)
+        for raw in conditions
+    )
+
+
+def _is_hopeless(runtime: Runtime, raw: Mapping[str, Any], facts: Facts) -> bool:
+    found = runtime.registry.find(str(raw.get("type")))
+    return found is not None and issubclass(found, Condition) and found.is_hopeless(facts)
 
 
 def _holds(condition: object, facts: Facts) -> bool:

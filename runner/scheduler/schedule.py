@@ -61,6 +61,10 @@ class Dates:
         """Return the last date before whose conditions held."""
         return self._search(moment, forward=False)
 
+    def following(self, moment: datetime) -> datetime | None:
+        """Return the next date, conditions apart."""
+        return self._calendar.after(moment)
+
     def variables(self, date: datetime) -> dict[str, Any]:
         """Return what expressions see as ``trigger``."""
         if isinstance(self.schedule, ScheduleOnDates):

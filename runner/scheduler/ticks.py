@@ -23,6 +23,7 @@ from runner.model.execution import Labels, StartedBy
 from runner.model.facts import Facts
 from runner.model.flow import Flow, Trigger
 from runner.model.logs import LogLine
+from runner.plugin import TaskError
 from runner.runtime import Runtime
 from runner.runtime.context import nested_labels
 from runner.runtime.pinning import source_of
@@ -114,10 +115,26 @@ class Ticks:
             return Firing(row, dates.after(now), backfill=row.backfill)
         if row.backfill is not None:
             return self._fill(row, flow, trigger, dates, Backfill.read(row.backfill))
-        due = self._look(dates, row, flow_row, now)
+        try:
+            due = self._look(dates, row, flow_row, now)
+        except (ExpressionError, TaskError, ValueError) as exc:  # a condition cannot be judged
+            message = exc.message if isinstance(exc, HeadraceError) else str(exc)
+            return self._misjudged(row, flow, trigger, dates, message)
         if due.date is None:
             return Firing(row, due.next_at)
         return self._start(row, flow, trigger, dates, due)
+
+    def _misjudged(
+        self, row: TriggerRow, flow: Flow, trigger: Trigger, dates: Dates, message: str
+    ) -> Firing:
+        """Start a FAILED execution for the date that came, and go on with the next (§12.2, 5)."""
+        assert row.next_at is not None
+        date = row.next_at if dates.is_date(row.next_at) else dates.following(row.next_at)
+        if date is None or date > self._runtime.clock.now():
+            return Firing(row, date)
+        started_by = StartedBy(trigger.id, trigger.type, {"date": date.isoformat()})
+        failed = Beginning(trigger=started_by, origin="trigger")
+        return Firing(row, dates.following(date), flow, trigger, date, failed, message)
 
     def _look(self, dates: Dates, row: TriggerRow, flow_row: FlowRow, now: datetime) -> Due:
         assert row.next_at is not None

@@ -24,6 +24,8 @@ from runner.model.execution import Execution
 from runner.model.facts import Facts
 from runner.model.flow import Flow, Trigger
 from runner.model.states import State
+from runner.model.preconditions import TimeWindow
+from runner.model.windows import Window
 from runner.queue import NoQueue
 from runner.runtime import Runtime
 from runner.runtime.world import FlowWorld
@@ -33,6 +35,7 @@ from runner.services import announcements
 from runner.services.backfills import Backfill, Backfills
 from runner.services.conditions import hold
 from runner.services.flows import Flows
+from runner.services.preconditions import MULTIPLE, gathering_of
 from runner.services.principal import SYSTEM
 from runner.settings import Settings
 from runner.store.base import ExecutionFilter, TriggerRow
@@ -46,6 +49,7 @@ _INPUTS = [
 ]
 _LOG = {"id": "log", "type": "io.kestra.plugin.core.log.Log", "message": "hi"}
 _MOST_STEPS = 500
+_FLOW_TRIGGER = "io.kestra.plugin.core.trigger.Flow"
 _numbers = count(1)
 
 
@@ -68,7 +72,7 @@ def adapter(case: dict[str, Any]) -> dict[str, Any]:
     if "flow_trigger" in case:
         return _flow_trigger(case["flow_trigger"])
     if "time_window" in case:
-        raise NotImplementedError("time windows of preconditions are not available yet")
+        return _time_window(case)
     return _Scheduled(case).result()
 
 
@@ -83,6 +87,11 @@ def _condition(case: Mapping[str, Any]) -> dict[str, Any]:
     trigger = {"outputs": facts.outputs} if facts.outputs else {}
     context = Context({"flow": about, "trigger": trigger}, FlowWorld(_runtime(), NAMESPACE))
     try:
+        if conditions[0]["type"] == MULTIPLE:
+            listening = Trigger("t", _FLOW_TRIGGER, conditions=tuple(conditions))
+            gathering = gathering_of(_runtime(), listening, context, facts)
+            assert gathering is not None
+            return {"result": all(asked() for asked in gathering.conditions.values())}
         return {"result": hold(_runtime(), conditions, context, facts)}
     except (HeadraceError, ValueError):
         return {"logged": True}
@@ -99,6 +108,24 @@ def _facts(execution: Mapping[str, Any]) -> Facts:
         outputs=execution.get("outputs"),
         retried=tuple(State(state) for attempts in tried for state in attempts),
     )
+
+
+def _time_window(case: Mapping[str, Any]) -> dict[str, Any]:
+    window = TimeWindow.model_validate(case["time_window"]).rule().at(_clock().now())
+    result = {
+        "start": window.start.isoformat(),
+        "end": window.end.isoformat(),
+        **_in_window(window, _clock().now()),
+    }
+    if then := case.get("then"):
+        result["then"] = _in_window(window, _moment(then["now"]))
+    return result
+
+
+def _in_window(window: Window, now: datetime) -> dict[str, bool]:
+    """A result that was noted before is kept as long as the window is open."""
+    is_open = window.holds(now)
+    return {"results_kept": is_open, "expired": not is_open}
 
 
 def _flow_trigger(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,6 +160,9 @@ class _Scheduled:
 
     def __init__(self, case: Mapping[str, Any]) -> None:
         self._case, self._trigger = case, case["trigger"]
+        if "evaluate" in case:  # the trigger alone: other conditions are asked before it
+            dated = [raw for raw in self._trigger.get("conditions", ()) if _is_on_dates(raw)]
+            self._trigger = {**self._trigger, "conditions": dated}
         self._started: list[dict[str, Any]] = []
 
     def result(self) -> dict[str, Any]:
@@ -279,6 +309,11 @@ class _Scheduled:
             (row,) = tx.triggers.of_flow(*self._place)
             created = min(row.created_at, changes.get("next_at") or row.created_at)
             tx.triggers.save(replace(row, created_at=created, updated_at=created, **changes))
+
+
+def _is_on_dates(raw: Mapping[str, Any]) -> bool:
+    found = _runtime().registry.find(raw["type"])
+    return bool(getattr(found, "on_schedule", False))
 
 
 # ── the world ────────────────────────────────────────────────────────────────────────────────────
