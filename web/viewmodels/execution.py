@@ -323,9 +323,9 @@ def fault(
     return Fault(
         state=words.shown(it.state),
         title=_title(it, run),
-        text=_text(detail, run, now),
+        text=_text(detail, run),
         excerpt=log.excerpt(lines) if it.state is not State.KILLED else (),
-        facts=_fault_facts(detail, run, now),
+        facts=(*_last_success(detail, now), *_live(detail)),
         log_href=f"/executions/{it.id}/logs" + (f"?task={run.id}" if run else ""),
         replay_from=run.id if run else None,
         replay_revision="latest" if newer else "",
@@ -351,7 +351,7 @@ def _title(it: Execution, run: TaskRun | None) -> str:
     return f"{run.task_id} failed" + (f" with exit code {code}" if code not in (None, 0) else "")
 
 
-def _text(detail: ExecutionDetail, run: TaskRun | None, now: datetime) -> str:
+def _text(detail: ExecutionDetail, run: TaskRun | None) -> str:
     if run is None:
         return "No task run failed: the reason is in the execution's own log."
     said = []
@@ -369,10 +369,6 @@ def _text(detail: ExecutionDetail, run: TaskRun | None, now: datetime) -> str:
     return " ".join(said)
 
 
-def _fault_facts(detail: ExecutionDetail, run: TaskRun | None, now: datetime) -> tuple[Fact, ...]:
-    return (*_last_success(detail, now), *_live(detail, run))
-
-
 def _last_success(detail: ExecutionDetail, now: datetime) -> tuple[Fact, ...]:
     last = detail.last_success
     if last is None:
@@ -382,7 +378,7 @@ def _last_success(detail: ExecutionDetail, now: datetime) -> tuple[Fact, ...]:
     return (Fact("Last success", ago, f"/executions/{last.id}", mono=False, chip=chip),)
 
 
-def _live(detail: ExecutionDetail, run: TaskRun | None) -> tuple[Fact, ...]:
+def _live(detail: ExecutionDetail) -> tuple[Fact, ...]:
     it, live = detail.execution, detail.live
     diff = f"/flows/{it.namespace}/{it.flow_id}/revisions"
     if live is None:
