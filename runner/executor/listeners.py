@@ -20,6 +20,8 @@ def chosen(runtime: Runtime, flow: Flow, execution: Execution, context: Context)
         state=execution.state,
         labels=dict(execution.labels),
         outputs=execution.outputs,
+        listener_namespace=execution.namespace,
+        listener_flow_id=execution.flow_id,
     )
     numbers = [
         number

@@ -37,7 +37,8 @@ class TypeInfo:
     *available* is false for what is not built yet; nothing is then known of its own properties.
     *needs*: of each group of lists one must have a task, else the message is a problem.
     *input_lists* are properties that hold inputs. *parts*: the task stands for several, which
-    get its id with these endings, these types, and its properties.
+    get its id with these endings, these types, and its properties. *runnable*: it can run on a
+    worker by itself; *takes_runnable*: all its children must be so, as they share its worker.
     """
 
     name: str
@@ -49,6 +50,8 @@ class TypeInfo:
     input_lists: tuple[str, ...] = ()
     has_timeout: bool = True
     parts: tuple[tuple[str, str], ...] = ()
+    runnable: bool = True
+    takes_runnable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,11 @@ _RETRY = {
 }
 _RETRY_COMMON = ("type", "maxAttempts", "maxAttempt", "maxDuration", "warningOnRetry", "behavior")
 _LIST_NAMES = ("tasks", "errors", "finally", "then", "else", "cases", "defaults")
+_ONLY_RUNNABLE = "Only runnable tasks are allowed as children of a WorkingDirectory task"
+_NO_GROUP = (
+    "Cannot set a Worker Group in any WorkingDirectory sub-tasks, "
+    "it is only supported at the WorkingDirectory level"
+)
 _NO_TYPE = "Invalid type: null"
 
 
@@ -57,7 +62,7 @@ def read_task(reading: Reading, section: Section, depends_on: tuple[str, ...] = 
     children = dict(_children(reading, section, lists))
     properties = _own(section, lists)
     if info is not None and info.available:
-        _check_lists(info, section, children)
+        _check_lists(reading, info, section, children)
         check(reading, info, section, properties)
     if task_id is None or info is None:
         return None
@@ -136,7 +141,10 @@ def _unknown_type(reading: Reading, section: Section, name: str, category: Categ
 
 
 def _check_lists(
-    info: TypeInfo, section: Section, children: Mapping[ListName, tuple[Task, ...]]
+    reading: Reading,
+    info: TypeInfo,
+    section: Section,
+    children: Mapping[ListName, tuple[Task, ...]],
 ) -> None:
     for names, message in info.needs:
         if not any(_is_filled(section.raw.get(name)) for name in names):
@@ -149,24 +157,18 @@ def _check_lists(
             "as it's only relevant for runnable tasks."
         )
         section.add("timeout", message, "without_effect", severity="warning", of_key=True)
-    if info.kind is TaskKind.WORKER and info.lists:
-        _check_inside(section, children.get("tasks", ()))
+    if info.takes_runnable:
+        _check_runnable(reading, section, children.get("tasks", ()))
     if any(shape is ListShape.WRAPPED for _, shape in info.lists):
         _check_dag(section, children.get("tasks", ()))
 
 
-def _check_inside(section: Section, tasks: tuple[Task, ...]) -> None:
-    """Tasks that a single attempt runs must be able to run in it."""
-    around = ("io.kestra.plugin.core.flow.Subflow", "io.kestra.plugin.core.flow.Pause")
-    if any(task.children or task.type in around for task in tasks):
-        message = "Only runnable tasks are allowed as children of a WorkingDirectory task"
-        section.add("tasks", message, "rule")
+def _check_runnable(reading: Reading, section: Section, tasks: tuple[Task, ...]) -> None:
+    infos = [reading.catalogue.look_up(task.type) for task in tasks]
+    if not all(info is None or info.runnable for info in infos):
+        section.add("tasks", _ONLY_RUNNABLE, "rule")
     if any(task.worker_group for task in tasks):
-        message = (
-            "Cannot set a Worker Group in any WorkingDirectory sub-tasks, it is only supported at "
-            "the WorkingDirectory level"
-        )
-        section.add("tasks", message, "rule")
+        section.add("tasks", _NO_GROUP, "rule")
 
 
 def _is_filled(value: Any) -> bool:

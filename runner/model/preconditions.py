@@ -21,11 +21,11 @@ FilterType = Literal[
 ]  # fmt: skip
 _WITH_VALUES = ("IN", "NOT_IN")
 _PARTS = {
-    "window": "window",
-    "advance": "window advance",
-    "start_time": "start time",
-    "end_time": "end time",
-    "deadline": "deadline",
+    "window": "a window",
+    "advance": "a window advance",
+    "start_time": "a start time",
+    "end_time": "an end time",
+    "deadline": "a deadline",
 }
 _NEEDED = {
     "DURATION_WINDOW": (),
@@ -56,13 +56,18 @@ class TimeWindow(_Section):
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> TimeWindow:
-        for name, words in _PARTS.items():
-            is_given = getattr(self, name) is not None
-            if is_given and name not in _ALLOWED[self.type]:
-                raise ValueError(f"Time window of type `{self.type}` cannot have a {words}.")
-            if not is_given and name in _NEEDED[self.type]:
-                raise ValueError(f"Time window of type `{self.type}` must have a {words}.")
+        faults = [fault for name in _PARTS if (fault := self._fault(name))]
+        if faults:
+            raise ValueError(" ".join(faults))
         return self
+
+    def _fault(self, name: str) -> str | None:
+        words, is_given = _PARTS[name], getattr(self, name) is not None
+        if is_given and name not in _ALLOWED[self.type]:
+            return f"Time window of type `{self.type}` cannot have {words}."
+        if not is_given and name in _NEEDED[self.type]:
+            return f"Time window of type `{self.type}` must have {words}."
+        return None
 
     def rule(self) -> WindowRule:
         """Return it as a rule."""

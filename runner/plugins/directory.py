@@ -69,6 +69,7 @@ class WorkingDirectory(Task):
     lists = ("tasks", "errors", "finally")
     needs: ClassVar = ((("tasks",), "The 'tasks' property cannot be empty"),)
     has_timeout: ClassVar = False
+    takes_runnable: ClassVar = True
 
     type: Literal["io.kestra.plugin.core.flow.WorkingDirectory"] = (
         "io.kestra.plugin.core.flow.WorkingDirectory"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -115,6 +115,7 @@ class Exit(Task):
     """
 
     kind = TaskKind.INLINE
+    runnable: ClassVar = False
 
     type: Literal["io.kestra.plugin.core.execution.Exit"] = "io.kestra.plugin.core.execution.Exit"
     state: Literal["SUCCESS", "WARNING", "FAILED", "CANCELLED", "CANCELED", "KILLED"] = Field(
@@ -137,6 +138,7 @@ class Labels(Task):
     """
 
     kind = TaskKind.INLINE
+    runnable: ClassVar = False
     aliases = ("io.kestra.core.tasks.executions.Labels",)
 
     type: Literal["io.kestra.plugin.core.execution.Labels"] = (
@@ -187,6 +189,7 @@ class SetVariables(Task):
     """
 
     kind = TaskKind.INLINE
+    runnable: ClassVar = False
 
     type: Literal["io.kestra.plugin.core.execution.SetVariables"] = (
         "io.kestra.plugin.core.execution.SetVariables"
@@ -215,6 +218,7 @@ class UnsetVariables(Task):
     """
 
     kind = TaskKind.INLINE
+    runnable: ClassVar = False
 
     type: Literal["io.kestra.plugin.core.execution.UnsetVariables"] = (
         "io.kestra.plugin.core.execution.UnsetVariables"

@@ -6,18 +6,20 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from croniter import CroniterBadCronError, CroniterBadDateError, CroniterError, croniter
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from runner.errors import NotFound
+from runner.model.names import nearest
 from runner.model.preconditions import Preconditions
 from runner.model.quartz import unix_of
 from runner.model.states import State
 from runner.plugin import Read, RunContext, Task, TaskError, TriggerType
 
 _OLD = "io.kestra.core.models.triggers.types."
+_REGION = re.compile(r"[A-Za-z][A-Za-z0-9~/._+-]+")
 _OFFSET = re.compile(r"(?:UTC|GMT|UT)?[+-]\d{1,2}(?::?\d{2}){0,2}|Z|UTC|GMT|UT")
 _NICKNAMES = frozenset(
     {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}
@@ -202,20 +204,23 @@ class Flow(TriggerType):
 
 def checked_zone(zone: str | None) -> str | None:
     """Return a zone as it is. Raises ValueError: there is none of that name."""
-    if zone is not None and not is_zone(zone):
-        raise ValueError(f"timezone '({zone})' is not a valid time-zone ID")
+    if zone is not None and (fault := zone_fault(zone)):
+        raise ValueError(f"timezone '({zone})' is not a valid time-zone ID: {fault}")
     return zone
 
 
-def is_zone(name: str) -> bool:
-    """Say whether *name* is a time zone by Java's rules: a region, or an offset as ``+02:00``."""
+def zone_fault(name: str) -> str | None:
+    """Say why *name* is no zone by Java's rules: a region, or an offset as ``+02:00``."""
     if _OFFSET.fullmatch(name):
-        return True
+        return None
+    if not _REGION.fullmatch(name):
+        return "write a region such as Europe/Paris, or an offset such as +02:00"
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
+        near = nearest(name, available_timezones())
+        return f"Unknown time-zone ID: {name}" + (f", did you mean {near}?" if near else "")
+    return None
 
 
 def cron_fault(cron: str, *, with_seconds: bool) -> str | None:

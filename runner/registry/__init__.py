@@ -168,6 +168,8 @@ def _info(cls: type[Plugin]) -> TypeInfo:
         input_lists=tuple(getattr(cls, "input_lists", ())),
         has_timeout=getattr(cls, "has_timeout", True),
         parts=tuple(getattr(cls, "parts", ())),
+        runnable=cls.run is not TaskType.run and not cls.lists and getattr(cls, "runnable", True),
+        takes_runnable=getattr(cls, "takes_runnable", False),
     )
 
 

@@ -217,7 +217,8 @@ def _built(runtime: Runtime, poll: Poll, ctx: _TriggerContext) -> PollingTrigger
 
 def _conditions_hold(runtime: Runtime, poll: Poll, ctx: _TriggerContext) -> bool:
     now = runtime.clock.now()
-    facts = Facts(date=now, namespace=poll.flow.namespace, flow_id=poll.flow.id)
+    flow = poll.flow
+    facts = Facts(date=now, listener_namespace=flow.namespace, listener_flow_id=flow.id)
     return hold(runtime, poll.trigger.conditions, ctx.context, facts)
 
 

@@ -209,7 +209,7 @@ def validation(index: int, document: Mapping[str, Any], problems: Iterable[Probl
             "constraints": "\n".join(errors) if errors else None,
             "deprecationPaths": deprecated,
             "warnings": by_severity.get("warning", []),
-            "infos": by_severity.get("info", []),
+            "infos": [*by_severity.get("info", ()), *by_severity.get("deprecation", ())],
         }
     )
 

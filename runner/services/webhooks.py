@@ -21,6 +21,7 @@ from runner.expressions import Context, ExpressionError, is_template, render, re
 from runner.model.execution import Labels, StartedBy
 from runner.model.facts import Facts
 from runner.model.flow import Flow, Trigger
+from runner.model.states import State
 from runner.plugin import TaskError
 from runner.runtime import Runtime
 from runner.runtime.context import nested_labels
@@ -143,7 +144,7 @@ class Webhooks:
         labels: Labels = ()
         if trigger.conditions or trigger.inputs or trigger.labels:
             context = self._context(flow, variables)
-            facts = Facts(namespace=flow.namespace, flow_id=flow.id)
+            facts = _facts(flow)
             if not hold(self._runtime, trigger.conditions, context, facts):
                 return None
             inputs = render_value(dict(trigger.inputs), context, typed=True)  # type: ignore[assignment]
@@ -234,6 +235,18 @@ def _matching(hook: _Hook, key: str) -> Trigger | None:
         if hmac.compare_digest(given, expected) and found is None:
             found = trigger
     return found
+
+
+def _facts(flow: Flow) -> Facts:
+    """What conditions judge: the execution that is about to be made."""
+    return Facts(
+        namespace=flow.namespace,
+        flow_id=flow.id,
+        state=State.CREATED,
+        labels=dict(flow.labels),
+        listener_namespace=flow.namespace,
+        listener_flow_id=flow.id,
+    )
 
 
 def _variables(call: Call) -> dict[str, Any]:
