@@ -23,8 +23,8 @@ from runner.model.evolve import replace
 from runner.model.execution import Execution
 from runner.model.facts import Facts
 from runner.model.flow import Flow, Trigger
-from runner.model.states import State
 from runner.model.preconditions import TimeWindow
+from runner.model.states import State
 from runner.model.windows import Window
 from runner.queue import NoQueue
 from runner.runtime import Runtime

@@ -8,7 +8,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.engine.advance import advance
-from runner.engine.events import Evaluated, Recovered, Started, TaskFailed, TaskSucceeded
+from runner.engine.events import (
+    Evaluated,
+    Kill,
+    Pause,
+    Recovered,
+    Restarted,
+    Resume,
+    Started,
+    TaskFailed,
+    TaskSucceeded,
+)
+from runner.engine.restart import restart
 from runner.model.flow import Retry, TaskKind
 from runner.model.states import State
 from tests.unit.engine.simulator import START, Runs, Simulation, a_flow, flowable, replace, task
@@ -289,3 +300,64 @@ def test_the_same_events_give_the_same_rows(drawn):
 
     assert execution == first.execution
     assert runs.by_id == first.runs.by_id
+
+
+def at(moment, *events):
+    """Return what lets *events* arrive behind the one of that number."""
+    count = 0
+
+    def again(event):
+        nonlocal count
+        count += 1
+        yield event
+        if count == moment:
+            yield from events
+
+    return again
+
+
+@MANY
+@given(flows(), st.integers(1, 40))
+def test_a_kill_at_any_moment_leaves_nothing_open(drawn, moment):
+    killed = simulate(drawn, again=at(moment, Kill()))
+
+    assert killed.execution.fully_ended
+    assert not list(killed.runs.live())
+    assert not killed.timers
+    check_history(killed.execution.history, EXECUTION)
+
+
+@MANY
+@given(flows(), st.integers(1, 40))
+def test_a_pause_at_any_moment_loses_nothing(drawn, moment):
+    flow, outcomes, values = drawn
+    script = {name: lambda run, n: outcomes[run.task_id][min(n, 1)] for name in outcomes}
+    paused = Simulation(flow, script, dict(values), again=at(moment, Pause())).start()
+    for _ in range(100):
+        if paused.execution.fully_ended:
+            break
+        paused.fire_timers()
+        if paused.execution.state is State.PAUSED:
+            paused.feed(Resume())
+
+    assert seen_of(paused, drawn) == seen_of(simulate(drawn), drawn)
+
+
+@MANY
+@given(flows())
+def test_a_restart_of_a_failed_execution_comes_to_an_end(drawn):
+    flow, outcomes, values = drawn
+    failed = simulate(drawn)
+    if failed.execution.state is not State.FAILED:
+        return
+    runs = sorted(failed.runs.by_id.values(), key=lambda run: run.sequence)
+    again = restart(flow, failed.execution, runs, None, failed.now)
+
+    failed.execution = again.execution
+    failed.runs.by_id = {run.id: run for run in again.runs}
+    failed.script = dict.fromkeys(outcomes, State.SUCCESS)
+    finish(failed.feed(Restarted(again.restarted)))
+
+    assert failed.execution.fully_ended
+    assert not list(failed.runs.live())
+    assert failed.state in ("SUCCESS", "WARNING")
