@@ -36,6 +36,12 @@ def test_every_block_of_yaml_can_be_read():
             yaml.safe_load(text)
 
 
+def _missing_properties():
+    page = (ROOT / "docs/explanation/compatibility.md").read_text()
+    [line] = re.findall(r"^- Properties of a task: (.*)$", page, re.MULTILINE)
+    return re.findall(r"`(\w+)`", line)
+
+
 @pytest.fixture(scope="module")
 def registry():
     return load()
@@ -47,3 +53,12 @@ def test_a_flow_that_is_shown_is_valid(registry, text):
 
     assert [(p.line, p.message) for p in parsed.problems] == []
     assert parsed.flow is not None
+
+
+@pytest.mark.parametrize("name", _missing_properties())
+def test_what_is_said_to_be_missing_is_missing(registry, name):
+    flow = {"id": "a", "namespace": "company.team"}
+    tasks = [{"id": "t", "type": "core.log.Log", "message": "hi", name: True}]
+    parsed = parse_flow(yaml.safe_dump({**flow, "tasks": tasks}), registry)
+
+    assert "not_available_yet" in [problem.code for problem in parsed.problems]
