@@ -344,6 +344,20 @@ class TaskServer(Protocol):
     def purge_executions(self, wanted: Purge) -> Purged:
         """Remove ended executions, with what belongs to them."""
 
+    def purge_storage(
+        self,
+        *,
+        since: datetime | None,
+        until: datetime,
+        namespace: str | None = None,
+        flow_id: str | None = None,
+        dry_run: bool = False,
+    ) -> tuple[int, int, int]:
+        """Remove the files of executions whose last one was stored in that time.
+
+        Returns how many executions had files, of how many they went, and how many files these were.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

@@ -193,6 +193,7 @@ class FakeServer:
     def __init__(self) -> None:
         self.lines: list[LogLine] = []
         self.triggers: dict[tuple[str, str, str], bool] = {}
+        self.storage_purges: list[tuple[object, ...]] = []
 
     def logs(self, execution_id: str, *, min_level: Level = Level.TRACE) -> Iterator[LogLine]:
         for line in self.lines:
@@ -222,6 +223,18 @@ class FakeServer:
         gone = len(self.lines) - len(kept)
         self.lines = kept
         return gone
+
+    def purge_storage(
+        self,
+        *,
+        since: datetime | None,
+        until: datetime,
+        namespace: str | None = None,
+        flow_id: str | None = None,
+        dry_run: bool = False,
+    ) -> tuple[int, int, int]:
+        self.storage_purges.append((since, until, namespace, flow_id, dry_run))
+        return 3, 2, 5
 
     def toggle_trigger(
         self, namespace: str, flow_id: str, trigger_id: str, *, enabled: bool

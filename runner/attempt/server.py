@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -20,10 +21,11 @@ from runner.model.states import State
 from runner.model.yaml import Document
 from runner.plugin import Purge, Purged, TriggerType
 from runner.runtime import Runtime
-from runner.storage.base import execution_path
+from runner.storage.base import execution_path, slug
 from runner.store.base import ExecutionFilter, LogQuery, Tx
 
 _PAGE = 1000
+_EXECUTION_FOLDER = re.compile(r"/.+/executions/[^/]+/(?=(?:tasks|inputs)/)")
 _MANY = 1_000_000_000
 
 
@@ -142,6 +144,40 @@ class TaskServer:
                 purged.files + one.files,
             )
         return purged
+
+    def purge_storage(
+        self,
+        *,
+        since: datetime | None,
+        until: datetime,
+        namespace: str | None = None,
+        flow_id: str | None = None,
+        dry_run: bool = False,
+    ) -> tuple[int, int, int]:
+        """Remove the files of executions whose last one was stored in that time."""
+        folders = self._folders(namespace, flow_id)
+        old = {
+            folder: count
+            for folder, (last, count) in folders.items()
+            if last < until and (since is None or last >= since)
+        }
+        if not dry_run:
+            for folder in old:
+                self._runtime.storage.delete_all(folder)
+        return len(folders), len(old), sum(old.values())
+
+    def _folders(
+        self, namespace: str | None, flow_id: str | None
+    ) -> Mapping[str, tuple[datetime, int]]:
+        """Return the folders of executions: when the last file came, and how many there are."""
+        prefix = "/" if namespace is None else f"/{namespace.replace('.', '/')}/"
+        prefix = prefix if flow_id is None else f"{prefix}{slug(flow_id)}/"
+        found: dict[str, tuple[datetime, int]] = {}
+        for stored in self._runtime.storage.list(prefix):
+            if match := _EXECUTION_FOLDER.match(stored.path):
+                last, count = found.get(match[0], (stored.modified_at, 0))
+                found[match[0]] = max(last, stored.modified_at), count + 1
+        return found
 
     def _old(self, wanted: Purge) -> Iterator[Execution]:
         narrowed = ExecutionFilter(

@@ -15,7 +15,7 @@ from runner.model.logs import Level
 from runner.model.scalars import text_of
 from runner.model.states import State
 from runner.plugin import Purge, Read, RunContext, Task, TaskError
-from runner.plugins.log import moment
+from runner.plugins._dates import moment
 
 _FALSY = frozenset({"", "false", "0", "-0"})
 _SYSTEM = "system."

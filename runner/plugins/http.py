@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from email.message import Message
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, JsonValue
 
@@ -34,9 +34,8 @@ class Request(HttpRequest):
     """
 
     aliases = ("io.kestra.plugin.fs.http.Request",)
-    later: ClassVar = frozenset({"encryptBody"})
-
     type: Literal["io.kestra.plugin.core.http.Request"] = "io.kestra.plugin.core.http.Request"
+    encrypt_body: bool = Field(default=False, description="keep the answer's text encrypted")
 
     class Outputs(HttpRequest.Outputs):
         uri: str = Field(description="the URL that was asked")
@@ -45,10 +44,14 @@ class Request(HttpRequest):
             description="name to values, as received and in lower case"
         )
         body: str | None = Field(default=None, description="the answer's text")
+        encrypted_body: dict[str, str] | None = Field(
+            default=None, description="with encryptBody: the text, which expressions can read"
+        )
 
     def run(self, ctx: RunContext) -> Outputs:
         with self.answered(ctx) as response:
-            return answer_of(response, self.options.default_charset)
+            given = answer_of(response, self.options.default_charset)
+        return hidden(ctx, given) if self.encrypt_body else given
 
 
 class Download(HttpRequest):
@@ -174,9 +177,8 @@ class Trigger(HttpCall, PollingTrigger):
     """
 
     aliases = ("io.kestra.plugin.fs.http.Trigger",)
-    later: ClassVar = frozenset({"encryptBody"})
-
     type: Literal["io.kestra.plugin.core.http.Trigger"] = "io.kestra.plugin.core.http.Trigger"
+    encrypt_body: bool = Field(default=False, description="keep the answer's text encrypted")
     response_condition: Annotated[str, Read.ASKED] = Field(
         default="{{ response.statusCode < 400 }}",
         description="sees response.statusCode, response.body and response.headers",
@@ -191,7 +193,9 @@ class Trigger(HttpCall, PollingTrigger):
             given = answer_of(response, self.options.default_charset)
         seen = {"statusCode": given.code, "body": given.body, "headers": given.headers}
         text = str(ctx.render(self.response_condition, extra={"response": seen}))
-        return given if is_true(text) else None
+        if not is_true(text):
+            return None
+        return hidden(ctx, given) if self.encrypt_body else given
 
 
 def answer_of(response: httpx2.Response, charset: str) -> Request.Outputs:
@@ -203,6 +207,12 @@ def answer_of(response: httpx2.Response, charset: str) -> Request.Outputs:
         headers=headers_of(response),
         body=body,
     )
+
+
+def hidden(ctx: RunContext, given: Request.Outputs) -> Request.Outputs:
+    """Return an answer with its text encrypted."""
+    sealed = dict(ctx.sealed(given.body or ""))
+    return given.model_copy(update={"body": None, "encrypted_body": sealed})
 
 
 def events_of(lines: Iterable[str]) -> Iterator[dict[str, JsonValue]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field, JsonValue
@@ -12,6 +11,7 @@ from runner.model.flow import TaskKind
 from runner.model.logs import Level, LogLine
 from runner.plugin import RunContext, Task, TaskError
 from runner.plugins import _items
+from runner.plugins._dates import moment
 
 
 class Log(Task):
@@ -100,17 +100,6 @@ class PurgeLogs(Task):
             levels=self.log_levels,
         )
         return self.Outputs(count=count)
-
-
-def moment(name: str, text: str) -> datetime:
-    """Return a date and time of a property. Raises TaskError: it is none, or has no time zone."""
-    try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError as exc:
-        raise TaskError(f"'{name}' is no date and time: {text!r}") from exc
-    if found.tzinfo is None:
-        raise TaskError(f"'{name}' has no time zone: {text!r}")
-    return found
 
 
 def _as_map(line: LogLine) -> dict[str, JsonValue]:

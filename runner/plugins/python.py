@@ -22,7 +22,7 @@ _MODULE = (Path(__file__).parent / "_kestra.py").read_text("utf-8")
 _JSON_WORDS = "true = True\nfalse = False\nnull = None\n"
 _FUTURE = re.compile(r"^from __future__ import", re.MULTILINE)
 _PYTHON = 'command -v python >/dev/null || python() { python3 "$@"; }'  # Debian has no `python`
-_LATER = frozenset({"dependencyCacheEnabled", "uvInstallerVersion", "uvInstallerSha256"})
+_LATER = frozenset({"uvInstallerVersion", "uvInstallerSha256"})
 
 
 class Installing(_script.ScriptTask):
@@ -35,6 +35,9 @@ class Installing(_script.ScriptTask):
     package_manager: Literal["UV", "PIP"] = Field(default="UV", description="what installs them")
     python_version: str | None = Field(
         default=None, description="version that uv chooses packages for; default: the one there"
+    )
+    dependency_cache_enabled: bool = Field(
+        default=True, description="take packages that were fetched before"
     )
     uv_auto_install_enabled: bool = Field(
         default=True, description="install the packages all the same, by pip, where uv is missing"
@@ -63,15 +66,17 @@ class Installing(_script.ScriptTask):
         return lines
 
     def _install(self, target: str) -> str:
+        cache = [] if self.dependency_cache_enabled else ["--no-cache-dir"]
         words = " ".join(map(shlex.quote, ["--quiet", "--target", target, *self.packages]))
-        pip = f"python -m pip install {words}"
+        pip = " ".join(["python -m pip install", *cache, words])
         if self.package_manager == "PIP":
             return pip
         version = (
             f"--python-version {shlex.quote(self.python_version)} " if self.python_version else ""
         )
         where = '--python "$(command -v python3 || command -v python)"'
-        uv = f"uv pip install {where} {version}{words}"
+        no_cache = "" if self.dependency_cache_enabled else "--no-cache "
+        uv = f"uv pip install {no_cache}{where} {version}{words}"
         if not self.uv_auto_install_enabled:
             return uv
         return f"if command -v uv >/dev/null; then {uv}; else {pip}; fi"

@@ -13,6 +13,7 @@ from runner.errors import NotFound
 from runner.model.scalars import is_true
 from runner.plugin import Read, RunContext, Task, TaskError
 from runner.plugins import _globs, _items
+from runner.plugins._dates import moment
 from runner.plugins._splitting import Cut, split
 
 _OLD = "io.kestra.core.tasks.storages."
@@ -347,6 +348,45 @@ class PurgeCurrentExecutionFiles(Task):
 
     def run(self, ctx: RunContext) -> Outputs:
         return self.Outputs(uris=[uri for uri in ctx.files.own() if ctx.files.delete(uri)])
+
+
+class PurgeStorage(Task):
+    """Remove old files of executions; the executions stay.
+
+    Example:
+        - id: tidy_up
+          type: io.kestra.plugin.core.storage.PurgeStorage
+          endDate: "{{ now() | dateAdd(-1, 'MONTHS') }}"
+          dryRun: false
+    """
+
+    type: Literal["io.kestra.plugin.core.storage.PurgeStorage"] = (
+        "io.kestra.plugin.core.storage.PurgeStorage"
+    )
+    end_date: str = Field(description="files of executions that stored nothing since this date")
+    start_date: str | None = Field(default=None, description="but something since this one")
+    namespace: str | None = Field(default=None, description="only of it and those below it")
+    flow_id: str | None = Field(default=None, description="only of this flow of the namespace")
+    dry_run: bool = Field(default=True, description="only count")
+
+    class Outputs(Task.Outputs):
+        scanned_count: int = Field(description="executions that have files")
+        purged_count: int = Field(description="executions whose files went")
+        deleted_files_count: int = Field(description="files that went")
+
+    def run(self, ctx: RunContext) -> Outputs:
+        if self.flow_id and not self.namespace:
+            raise TaskError("'flowId' needs a 'namespace'")
+        scanned, purged, files = ctx.server.purge_storage(
+            since=moment("startDate", self.start_date) if self.start_date else None,
+            until=moment("endDate", self.end_date),
+            namespace=self.namespace,
+            flow_id=self.flow_id,
+            dry_run=self.dry_run,
+        )
+        for name, count in (("scanned", scanned), ("purged", purged), ("deleted.files", files)):
+            ctx.metric(name, "counter", count)
+        return self.Outputs(scanned_count=scanned, purged_count=purged, deleted_files_count=files)
 
 
 def texts(value: JsonValue, name: str) -> list[str]:

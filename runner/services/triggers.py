@@ -13,7 +13,7 @@ from runner.errors import NotFound, Refused
 from runner.expressions import is_template
 from runner.model.flow import Flow, Trigger
 from runner.model.problems import FlowInvalid
-from runner.plugin import TriggerType
+from runner.plugin import PollingTrigger, TriggerType
 from runner.runtime import Runtime
 from runner.services.audit import record
 from runner.services.principal import Principal
@@ -116,6 +116,28 @@ class Triggers:
             subject = f"{namespace}/{flow_id}/{trigger_id}"
             record(self._runtime, tx, by, "trigger.unlock", subject)
             return StoredTrigger(changed, self._declared(tx, changed))
+
+    def restart(
+        self, namespace: str, flow_id: str, trigger_id: str, *, by: Principal
+    ) -> StoredTrigger:
+        """Look at a polling trigger at once, also if a worker seems to do so; others stay."""
+        now = self._runtime.clock.now()
+        with self._runtime.store.begin() as tx:
+            row = _row(tx, namespace, flow_id, trigger_id)
+            found = self._runtime.registry.find(row.type)
+            is_polling = found is not None and issubclass(found, PollingTrigger)
+            if is_polling and not row.disabled:
+                row = replace(row, next_at=now, updated_at=now)
+                tx.triggers.save(row)
+            record(self._runtime, tx, by, "trigger.restart", f"{namespace}/{flow_id}/{trigger_id}")
+            return StoredTrigger(row, self._declared(tx, row))
+
+    def delete(self, namespace: str, flow_id: str, trigger_id: str, *, by: Principal) -> None:
+        """Forget a trigger's state; the declaration stays. Raises NotFound."""
+        with self._runtime.store.begin() as tx:
+            _row(tx, namespace, flow_id, trigger_id)
+            tx.triggers.delete(namespace, flow_id, trigger_id)
+            record(self._runtime, tx, by, "trigger.delete", f"{namespace}/{flow_id}/{trigger_id}")
 
     def _declared(self, tx: Tx, row: TriggerRow) -> Trigger | None:
         flow_row = tx.flows.find(row.namespace, row.flow_id)

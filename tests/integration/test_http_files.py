@@ -5,7 +5,7 @@ import json
 import pytest
 
 from runner.plugin import TaskError
-from runner.plugins.http import Download, SseRequest, events_of
+from runner.plugins.http import Download, Request, SseRequest, events_of
 from tests.unit.plugins.rendering import a_context
 
 STREAM = (
@@ -88,3 +88,13 @@ def test_texts_of_events_are_joined(httpserver, ctx):
 def test_an_event_without_the_text_is_a_failure(httpserver, ctx):
     with pytest.raises(TaskError, match="gives nothing"):
         stream(httpserver, ctx, concatJqExpression=".data.delta? // empty")
+
+
+def test_an_answer_may_be_kept_encrypted(httpserver, ctx):
+    httpserver.expect_request("/s").respond_with_data("secret")
+
+    task = Request.model_validate({"uri": httpserver.url_for("/s"), "encryptBody": True})
+    outputs = task.run(ctx)
+
+    assert outputs.body is None
+    assert outputs.encrypted_body["type"] == "io.kestra.datatype:aes_encrypted"

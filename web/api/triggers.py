@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -17,8 +17,7 @@ from web.auth import needs
 from web.context import now, principal, services
 from web.filters import condition, read
 from web.paging import asked, ordered, page_of
-from web.refusals import NotBuilt
-from web.respond import json_response, read_list, read_object
+from web.respond import empty, json_response, read_list, read_object
 from web.searching import scope_of
 
 bp = Blueprint("api_triggers", __name__, url_prefix="/api/v1/triggers")
@@ -101,8 +100,7 @@ def set_disabled_by_triggers() -> Response:
 @needs(WRITE)
 def set_disabled_by_query() -> Response:
     """Switch all triggers that match."""
-    holds = condition(read(request.args, _FIELDS, _PLAIN), now())
-    found = [row for row in services().triggers.every() if holds(_record(row))]
+    found = list(_matching())
     for row in found:
         services().triggers.set_disabled(
             *_triple_of(row), flag("disabled", default=True), by=principal()
@@ -162,8 +160,7 @@ def step_backfills(action: str) -> Response:
 @needs(WRITE)
 def step_backfills_by_query(action: str) -> Response:
     """Pause, go on with or end the backfills of all triggers that match."""
-    holds = condition(read(request.args, _FIELDS, _PLAIN), now())
-    found = [row for row in services().triggers.every() if row.backfill and holds(_record(row))]
+    found = [row for row in _matching() if row.backfill]
     for row in found:
         _step(_triple_of(row), action)
     return counted(len(found))
@@ -172,8 +169,63 @@ def step_backfills_by_query(action: str) -> Response:
 @bp.post("/<namespace>/<flow_id>/<trigger_id>/restart")
 @needs(WRITE)
 def restart(namespace: str, flow_id: str, trigger_id: str) -> Response:
-    """Say that it is not built yet."""
-    raise NotBuilt("restarting a trigger is not available yet")
+    """Look at a polling trigger at once."""
+    stored = services().triggers.restart(namespace, flow_id, trigger_id, by=principal())
+    return json_response(shapes.trigger(stored.declared, stored.row))
+
+
+@bp.delete("/<namespace>/<flow_id>/<trigger_id>")
+@needs(WRITE)
+def delete(namespace: str, flow_id: str, trigger_id: str) -> Response:
+    """Forget a trigger's state."""
+    services().triggers.delete(namespace, flow_id, trigger_id, by=principal())
+    return empty()
+
+
+@bp.post("/unlock/by-triggers")
+@needs(WRITE, body="application/json")
+def unlock_by_triggers() -> Response:
+    """Unlock several triggers; those that are not locked are passed over."""
+    return counted(_unlocked(services().triggers.get(*_triple(each)).row for each in read_list()))
+
+
+@bp.post("/unlock/by-query")
+@needs(WRITE)
+def unlock_by_query() -> Response:
+    """Unlock all triggers that match."""
+    return counted(_unlocked(_matching()))
+
+
+@bp.delete("/delete/by-triggers")
+@needs(WRITE, body="application/json")
+def delete_by_triggers() -> Response:
+    """Forget the states of several triggers."""
+    triples = [_triple(each) for each in read_list()]
+    for triple in triples:
+        services().triggers.delete(*triple, by=principal())
+    return counted(len(triples))
+
+
+@bp.delete("/delete/by-query")
+@needs(WRITE)
+def delete_by_query() -> Response:
+    """Forget the states of all triggers that match."""
+    found = list(_matching())
+    for row in found:
+        services().triggers.delete(*_triple_of(row), by=principal())
+    return counted(len(found))
+
+
+def _matching() -> Iterator[TriggerRow]:
+    holds = condition(read(request.args, _FIELDS, _PLAIN), now())
+    return (row for row in services().triggers.every() if holds(_record(row)))
+
+
+def _unlocked(rows: Iterable[TriggerRow]) -> int:
+    locked = [row for row in rows if row.execution_id is not None]
+    for row in locked:
+        services().triggers.unlock(*_triple_of(row), by=principal())
+    return len(locked)
 
 
 def _begun(body: Mapping[str, Any]) -> Response:

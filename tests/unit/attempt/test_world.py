@@ -1,7 +1,7 @@
 """What a task on a worker may do with files, keys, logs and triggers of its server."""
 
 import io
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -127,3 +127,22 @@ def test_a_trigger_is_switched_off_and_on(runtime):
     assert (on.disabled, on.next_at) == (False, now)
     with pytest.raises(NotFound):
         server.toggle_trigger(NS, "f", "other", enabled=True)
+
+
+def test_files_of_executions_are_purged_by_their_last_one(runtime, subject):
+    files = TaskFiles(runtime, subject)
+    files.put(b"1", "x.txt")
+    files.put(b"2", "y.txt")
+    NamespaceFiles(runtime, subject).put(NS, "stays.txt", io.BytesIO(b"hi"))
+    server = TaskServer(runtime)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    earlier = later - timedelta(hours=2)
+
+    assert server.purge_storage(since=None, until=earlier) == (1, 0, 0)
+    assert server.purge_storage(since=None, until=later, namespace="other") == (0, 0, 0)
+    assert server.purge_storage(since=earlier, until=later, dry_run=True) == (1, 1, 2)
+    assert len(files.own()) == 2
+    found = server.purge_storage(since=None, until=later, namespace=NS, flow_id="f")
+    assert found == (1, 1, 2)
+    assert list(files.own()) == []
+    assert [file.path for file in NamespaceFiles(runtime, subject).list(NS)] == ["stays.txt"]

@@ -125,3 +125,18 @@ def test_all_files_of_an_execution_go(ctx):
 
     assert sorted(outputs.uris) == [A, B, "kestra:///r.ion"]
     assert ctx.files.stored == {}
+
+
+def test_old_files_of_executions_are_counted_or_purged(ctx):
+    task = storage.PurgeStorage(end_date="2026-01-01T00:00:00Z", namespace="a.b")
+
+    outputs = task.run(ctx)
+
+    ((since, until, *rest),) = ctx.server.storage_purges
+    assert (since, until.year, rest) == (None, 2026, ["a.b", None, True])
+    assert (outputs.scanned_count, outputs.purged_count, outputs.deleted_files_count) == (3, 2, 5)
+
+
+def test_a_flow_needs_its_namespace(ctx):
+    with pytest.raises(TaskError, match="needs a 'namespace'"):
+        storage.PurgeStorage(end_date="2026-01-01T00:00:00Z", flow_id="f").run(ctx)

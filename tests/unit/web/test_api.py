@@ -418,6 +418,20 @@ def test_triggers_are_listed_for_both_generations_and_switched(stocked):
     assert unlock.status_code == 409
 
 
+def test_triggers_are_restarted_unlocked_and_forgotten(client, services):
+    services.flows.create(TIMED, by=LOCAL)
+    triggers = "/api/v1/main/triggers"
+
+    restarted = client.post(f"{triggers}/company.team/timed/cron/restart")
+    assert restarted.json["triggerId"] == "cron"
+    assert client.post(f"{triggers}/unlock/by-triggers", json=[CRON]).json["count"] == 0
+    assert client.post(f"{triggers}/unlock/by-query").json["count"] == 0
+    assert client.delete(f"{triggers}/company.team/timed/cron").status_code == 204
+    assert client.delete(f"{triggers}/company.team/timed/cron").status_code == 404
+    assert client.delete(f"{triggers}/delete/by-triggers", json=[CRON]).status_code == 404
+    assert client.delete(f"{triggers}/delete/by-query").json["count"] == 0
+
+
 TIMED = """\
 id: timed
 namespace: company.team
