@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -17,8 +18,17 @@ _OPTIONS = orjson.OPT_NON_STR_KEYS
 
 def json_response(value: Any, status: int = 200) -> Response:
     """Return an answer of JSON."""
-    body = orjson.dumps(value, _plain, _OPTIONS)
-    return Response(body, status, content_type="application/json")
+    return Response(json_bytes(value), status, content_type="application/json")
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return plain data as JSON, also integers beyond 64 bits and halves of characters."""
+    try:
+        return orjson.dumps(value, _plain, _OPTIONS)
+    except TypeError:
+        text = json.dumps(value, default=_plain)
+        finite = json.loads(text, parse_constant=lambda _: None)
+        return json.dumps(finite).encode()
 
 
 def empty(status: int = 204) -> Response:

@@ -7,13 +7,12 @@ of them; they hold no database connection. Frames come at most twice a second.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Condition, Thread
 from typing import Any
 
-import orjson
 import structlog
 
 from runner.errors import HeadraceError, NotFound
@@ -23,6 +22,7 @@ from runner.services import shapes
 from runner.services.bundle import Services
 from web.connection import IsGone
 from web.refusals import TooBusy
+from web.respond import json_bytes
 
 log = structlog.get_logger(__name__)
 
@@ -341,12 +341,12 @@ class Streams:
     def _shape(self, head: Execution) -> bytes:
         runs = self._services.executions.runs_of([head.id]).get(head.id, ())
         shape = shapes.execution(head, runs, now=self._services.runtime.clock.now())
-        return orjson.dumps(shape, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+        return json_bytes(shape)
 
 
 def log_frame(line: LogLine) -> Frame:
     """The frame of one log line."""
-    return Frame("progress", orjson.dumps(shapes.log_line(line)))
+    return Frame("progress", json_bytes(shapes.log_line(line)))
 
 
 def _pace(age: float) -> float:
@@ -372,7 +372,3 @@ def _advance(cursor: dict[tuple[str, int], int], line: LogLine) -> bool:
         return False
     cursor[key] = line.number
     return True
-
-
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else str(value)

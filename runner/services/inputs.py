@@ -19,10 +19,11 @@ from runner.runtime import Runtime
 from runner.runtime.context import nested_labels
 from runner.runtime.world import FlowWorld
 from runner.services.checks import FailedCheck, failed_checks
+from runner.services.nesting import MOST_LEVELS, is_too_deep
 from runner.storage.base import SCHEME, execution_path
 
 _ODD = re.compile(r"[^\w.@+-]+")
-_LONGEST_NAME = 120
+_LONGEST_NAME = 120  # bytes
 _MOST_TEXT_BYTES = 16 * 1024 * 1024
 
 
@@ -58,8 +59,10 @@ class Inputs:
             return {}
         try:
             values = self._plain(flow, flow.inputs, given, execution_id)
-            return resolve_inputs(
-                flow, values, self.renderer(flow, execution_id), self._runtime.seal.close
+            return _checked(
+                resolve_inputs(
+                    flow, values, self.renderer(flow, execution_id), self._runtime.seal.close
+                )
             )
         except (InputInvalid, TooLarge):
             self.forget(flow, execution_id)
@@ -75,7 +78,7 @@ class Inputs:
         asked = replace(flow, inputs=declared)
         values = self._plain(asked, declared, given, execution.id)
         renderer = self.renderer(flow, execution.id)
-        return resolve_inputs(asked, values, renderer, self._runtime.seal.close)
+        return _checked(resolve_inputs(asked, values, renderer, self._runtime.seal.close))
 
     def examine(self, flow: Flow, given: Mapping[str, Given]) -> Sequence[Examined]:
         """Return what would become of each input, without storing anything."""
@@ -136,6 +139,16 @@ class Inputs:
         return SCHEME + path
 
 
+def _checked(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name, value in values.items():
+        if is_too_deep(value):
+            raise InputInvalid(
+                f"Invalid value for input `{name}`. Cause: it is nested deeper than"
+                f" {MOST_LEVELS} levels"
+            )
+    return values
+
+
 def resume_inputs(flow: Flow, task_id: str) -> tuple[Input, ...]:
     """Return the inputs that a Pause declares as ``onResume``."""
     written = flow.task(task_id).properties.get("onResume")
@@ -149,7 +162,7 @@ def file_name(given: str) -> str:
     """Return a file's name from outside without folders and odd characters."""
     last = given.replace("\\", "/").rpartition("/")[2]
     name = _ODD.sub("_", last).strip(".") or "file"
-    return name[-_LONGEST_NAME:]
+    return name.encode()[-_LONGEST_NAME:].decode("utf-8", "ignore")
 
 
 def _unstored(declared: Sequence[Input], given: Mapping[str, Given]) -> dict[str, Any]:

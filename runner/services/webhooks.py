@@ -31,6 +31,7 @@ from runner.services.conditions import hold
 from runner.services.creation import Creator, DirectCreator
 from runner.services.firing import Creation
 from runner.services.inputs import Inputs
+from runner.services.nesting import is_too_deep
 from runner.services.principal import SYSTEM
 from runner.services.triggers import WEBHOOK
 from runner.store.base import FlowRow, Tx
@@ -258,13 +259,14 @@ def _variables(call: Call) -> dict[str, Any]:
 
 
 def _body(content: bytes) -> Any:
-    """A JSON object or list as data, anything else as text; None: nothing came."""
+    """A JSON object or list as data, anything else (and what is nested too deep) as text; None if empty."""
     if not content:
         return None
     text = content.decode("utf-8", "replace")
     if text.lstrip()[:1] in ("{", "["):
         try:
-            return orjson.loads(content)
+            value = orjson.loads(content)
+            return text if is_too_deep(value) else value
         except orjson.JSONDecodeError:
             return text
     return text

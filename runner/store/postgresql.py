@@ -12,12 +12,14 @@ from types import TracebackType
 from typing import Any
 
 from runner.errors import Conflict, HeadraceError, Unavailable
-from runner.store.sql import DatabaseVersionWrong
+from runner.store.sql import DatabaseVersionWrong, whole
 
 try:
     import psycopg
+    from psycopg.abc import Buffer
     from psycopg.adapt import AdaptersMap
     from psycopg.types.numeric import Int8BinaryDumper
+    from psycopg.types.string import StrDumperUnknown
     from psycopg_pool import ConnectionPool, PoolTimeout
 except ImportError as exc:
     raise HeadraceError(
@@ -28,6 +30,7 @@ _WAIT_SECONDS = 10.0
 _CONNECTIONS = 12
 _PREPARE_AFTER = 3
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+_NUL_SHOWN = "\u2400".encode()
 _OVER = (psycopg.pq.TransactionStatus.IDLE, psycopg.pq.TransactionStatus.UNKNOWN)
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -187,6 +190,18 @@ def _configure(connection: psycopg.Connection[Any]) -> None:
     connection.cursor_factory = _Cursor
     adapters: AdaptersMap = connection.adapters
     adapters.register_dumper(int, Int8BinaryDumper)
+    adapters.register_dumper(str, _TextDumper)
+
+
+class _TextDumper(StrDumperUnknown):
+    """Texts as PostgreSQL can hold them: U+2400 for NUL, U+FFFD for halves of characters."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        try:
+            encoded = obj.encode()
+        except UnicodeEncodeError:
+            encoded = whole(obj).encode()
+        return encoded.replace(b"\0", _NUL_SHOWN) if b"\0" in encoded else encoded
 
 
 class _Block:

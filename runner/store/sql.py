@@ -31,6 +31,11 @@ class DatabaseVersionWrong(HeadraceError):
         super().__init__(f"{message}: run `headrace db upgrade`")
 
 
+def whole(text: str) -> str:
+    """Return a text with U+FFFD for halves of characters, which no database holds."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 class Cursor(Protocol):
     """What a statement gave."""
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any, NoReturn
 
 from runner.errors import Conflict, Unavailable
-from runner.store.sql import DatabaseVersionWrong
+from runner.store.sql import DatabaseVersionWrong, whole
 
 _BUSY_SECONDS = 30.0
 _STATEMENTS = 512
@@ -74,12 +74,31 @@ class SqliteConnection:
     def begin(self, statement: str) -> None:
         """Begin a transaction and work until `end`."""
         self.raw.execute(statement)
-        self.execute = self.raw.execute
-        self.executemany = self.raw.executemany
+        self.execute = self._execute
+        self.executemany = self._executemany
+
+    def _execute(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        try:
+            return self.raw.execute(sql, values)
+        except UnicodeEncodeError:
+            return self.raw.execute(sql, _whole_row(values))
+
+    def _executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> sqlite3.Cursor:
+        return self.raw.executemany(sql, map(_whole_row, rows))
 
     def end(self) -> None:
         """Refuse to work until the next `begin`."""
         self.execute = self.executemany = _refuse
+
+
+def _whole_row(values: Sequence[Any]) -> Sequence[Any]:
+    if any(_is_odd(value) for value in values):
+        return [whole(value) if _is_odd(value) else value for value in values]
+    return values
+
+
+def _is_odd(value: Any) -> bool:
+    return isinstance(value, str) and not value.isascii()
 
 
 def _refuse(sql: str, values: Any = ()) -> NoReturn:

@@ -223,6 +223,8 @@ def labels_in(value: Any) -> Labels:
     """Return labels given as a list of key and value, or as a map. Raises ArgumentInvalid."""
     if isinstance(value, dict):
         return tuple((str(key), str(text)) for key, text in value.items())
+    if not isinstance(value, list):
+        raise ArgumentInvalid("labels are a list of key and value, or a map")
     found = []
     for each in value:
         if not isinstance(each, dict) or each.get("key") is None or each.get("value") is None:

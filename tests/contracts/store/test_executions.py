@@ -321,3 +321,12 @@ def test_task_runs_come_out_equal_and_in_order_of_creation(tx):
     assert tx.task_runs.live(execution.id, "p") == [full]
     tx.task_runs.delete([full.id])
     assert tx.task_runs.live(execution.id, "p") == []
+
+
+def test_text_that_no_database_holds_is_stored_readably(store):
+    execution = an_execution(labels=(("half", "a\ud800b"), ("nul", "a\0b"), ("n", "1")))
+    runs = [a_task_run(execution, number, value=f"{number}\ud83d\0") for number in range(3)]
+    add(store, execution, runs=runs)
+    with store.read() as tx:
+        kept = tx.task_runs.of_execution(execution.id)
+    assert [run.value[:2] for run in kept] == ["0\ufffd", "1\ufffd", "2\ufffd"]

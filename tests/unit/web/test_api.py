@@ -720,3 +720,52 @@ def test_a_scheduled_execution_can_be_forced_to_run(stocked, runtime):
     assert stocked.get(f"{EXECUTIONS}/{made['id']}").json["state"]["current"] == "SUCCESS"
     assert stocked.post(f"{EXECUTIONS}/{made['id']}/force-run").status_code == 422
     assert stocked.post(f"{EXECUTIONS}/{made['id']}/unqueue").status_code == 422
+
+
+# ── odd data ─────────────────────────────────────────────────────────────────────────────────────
+
+TAKES_JSON = """\
+id: takes
+namespace: company.team
+inputs:
+  - {id: data, type: JSON}
+tasks:
+  - {id: ret, type: io.kestra.plugin.core.debug.Return, format: ok}
+"""
+
+
+@pytest.mark.parametrize("text", ['["a\\ud800b"]', "[99999999999999999999999999, NaN]"])
+def test_odd_inputs_are_shown_and_hide_no_other_run(client, runtime, services, text):
+    services.flows.create(TAKES_JSON, by=LOCAL)
+    execution_id = run(client, runtime, "takes", json={"data": text})
+    assert client.get(f"{EXECUTIONS}/{execution_id}").status_code == 200
+    assert client.get(f"{EXECUTIONS}/search").json["total"] == 1
+
+
+@pytest.mark.parametrize("levels", [150, 900, 5_000])
+def test_inputs_nested_too_deep_are_refused(client, services, levels):
+    services.flows.create(TAKES_JSON, by=LOCAL)
+    text = "[" * levels + "]" * levels
+    made = client.post(f"{EXECUTIONS}/company.team/takes", json={"data": text})
+    assert made.status_code == 422
+    assert "`data`" in made.json["message"]
+
+
+def test_a_webhook_body_nested_too_deep_is_text(stocked):
+    text = '{"a":' * 600 + "1" + "}" * 600
+    made = stocked.post(f"{EXECUTIONS}/webhook/company.team/hooked/s3cret", data=text)
+    assert made.status_code == 200
+    assert made.json["trigger"]["variables"]["body"] == text
+
+
+def test_the_name_of_an_uploaded_file_may_be_of_any_script(stocked):
+    form = {"doc": (io.BytesIO(b"x"), "漢" * 200 + ".txt")}
+    made = stocked.post(f"{EXECUTIONS}/company.team/hello", data=form)
+    assert made.status_code == 200, made.text
+
+
+@pytest.mark.parametrize("body", ["1", "true", '"x"'])
+def test_labels_of_another_shape_are_refused(stocked, body):
+    query = "by-query?filters[flowId][EQUALS]=hello"
+    refused = stocked.post(f"{EXECUTIONS}/labels/{query}", data=body)
+    assert refused.status_code == 422, refused.text
