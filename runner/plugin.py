@@ -167,12 +167,7 @@ class Condition(Plugin):
     """Base of every condition of a trigger; its fields are rendered before it is asked."""
 
     category: ClassVar[str] = "condition"
-    on_schedule: ClassVar[bool] = False  # usable where there is no execution yet
-
-    @classmethod
-    def is_hopeless(cls, facts: Facts) -> bool:
-        """Say whether it cannot hold, whatever its fields are: they are not even rendered."""
-        return False
+    on_schedule: ClassVar[bool] = False  # shapes the dates of a Schedule
 
     def holds(self, facts: Facts) -> bool:
         """Say whether it holds.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,11 +10,16 @@ from typing import Any
 from runner.model.states import State
 
 
+def _as_written(text: str) -> str:
+    return text
+
+
 @dataclass(frozen=True)
 class Facts:
     """What conditions are about: the upstream or called execution, if there is one.
 
-    *retried* are the states of attempts of task runs that had more than one.
+    *state* is None where there is no execution. *retried* are the states of attempts of task runs
+    that had more than one. *render* is for texts that are looked at only if it comes to that.
     """
 
     date: datetime | None = None
@@ -26,3 +31,4 @@ class Facts:
     retried: tuple[State, ...] = ()
     listener_namespace: str | None = None
     listener_flow_id: str | None = None
+    render: Callable[[str], str] = _as_written

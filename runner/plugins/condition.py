@@ -239,7 +239,6 @@ class Expression(Condition):
     """
 
     aliases = (_OLD + "VariableCondition", _CORE + "ExpressionCondition")
-    on_schedule = True
     type: Literal["io.kestra.plugin.core.condition.Expression"] = (
         "io.kestra.plugin.core.condition.Expression"
     )
@@ -249,7 +248,18 @@ class Expression(Condition):
         return bool(self.expression.strip()) and self.expression.strip().lower() != "false"
 
 
-class ExecutionFlow(Condition):
+class _OnExecution(Condition):
+    def holds(self, facts: Facts) -> bool:
+        if facts.state is None:
+            raise ValueError(f"{type(self).__name__} judges executions, and there is none")
+        return self.suits(facts)
+
+    def suits(self, facts: Facts) -> bool:
+        """Say whether it holds for the execution that there is."""
+        raise NotImplementedError
+
+
+class ExecutionFlow(_OnExecution):
     """The execution is one of a certain flow.
 
     Example:
@@ -265,13 +275,11 @@ class ExecutionFlow(Condition):
     namespace: str = Field(description="its namespace")
     flow_id: str = Field(description="its id")
 
-    def holds(self, facts: Facts) -> bool:
-        if facts.namespace is None:
-            raise ValueError("ExecutionFlow needs an execution")
+    def suits(self, facts: Facts) -> bool:
         return (facts.namespace, facts.flow_id) == (self.namespace, self.flow_id)
 
 
-class ExecutionNamespace(Condition):
+class ExecutionNamespace(_OnExecution):
     """The execution is of a flow of certain namespaces.
 
     Example:
@@ -290,7 +298,7 @@ class ExecutionNamespace(Condition):
     )
     prefix: bool = Field(default=False, description="the same as comparison: PREFIX")
 
-    def holds(self, facts: Facts) -> bool:
+    def suits(self, facts: Facts) -> bool:
         actual = facts.namespace or ""
         match self.comparison or ("PREFIX" if self.prefix else "EQUALS"):
             case "PREFIX":
@@ -301,7 +309,7 @@ class ExecutionNamespace(Condition):
                 return actual == self.namespace
 
 
-class ExecutionStatus(Condition):
+class ExecutionStatus(_OnExecution):
     """The execution is in one of some states.
 
     Example:
@@ -316,13 +324,13 @@ class ExecutionStatus(Condition):
     among: list[State] | None = Field(default=None, alias="in", description="one of these")
     not_in: list[State] | None = Field(default=None, description="none of these")
 
-    def holds(self, facts: Facts) -> bool:
+    def suits(self, facts: Facts) -> bool:
         if self.among is not None and facts.state not in self.among:
             return False
         return facts.state not in (self.not_in or ())
 
 
-class ExecutionLabels(Condition):
+class ExecutionLabels(_OnExecution):
     """The execution has some labels.
 
     Example:
@@ -339,7 +347,7 @@ class ExecutionLabels(Condition):
         description="a map, or a list of {key, value}"
     )
 
-    def holds(self, facts: Facts) -> bool:
+    def suits(self, facts: Facts) -> bool:
         return all(facts.labels.get(key) == value for key, value in self._pairs().items())
 
     def _pairs(self) -> Mapping[str, str]:
@@ -348,7 +356,7 @@ class ExecutionLabels(Condition):
         return {pair["key"]: pair["value"] for pair in self.labels}
 
 
-class ExecutionOutputs(Condition):
+class ExecutionOutputs(_OnExecution):
     """An expression about the execution's flow outputs holds; false if it has none.
 
     Example:
@@ -360,17 +368,15 @@ class ExecutionOutputs(Condition):
     type: Literal["io.kestra.plugin.core.condition.ExecutionOutputs"] = (
         "io.kestra.plugin.core.condition.ExecutionOutputs"
     )
-    expression: bool = Field(description="sees trigger.outputs")
+    expression: Annotated[str, Read.ASKED] = Field(
+        description="sees trigger.outputs; holds if it gives true"
+    )
 
-    @classmethod
-    def is_hopeless(cls, facts: Facts) -> bool:
-        return not facts.outputs
-
-    def holds(self, facts: Facts) -> bool:
-        return bool(facts.outputs) and self.expression
+    def suits(self, facts: Facts) -> bool:
+        return bool(facts.outputs) and facts.render(self.expression).strip().lower() == "true"
 
 
-class HasRetryAttempt(Condition):
+class HasRetryAttempt(_OnExecution):
     """A task of the execution was tried more than once, with attempts that ended in some states.
 
     Example:
@@ -385,7 +391,7 @@ class HasRetryAttempt(Condition):
     among: list[State] | None = Field(default=None, alias="in", description="one of these")
     not_in: list[State] | None = Field(default=None, description="none of these")
 
-    def holds(self, facts: Facts) -> bool:
+    def suits(self, facts: Facts) -> bool:
         return any(
             (self.among is None or state in self.among) and state not in (self.not_in or ())
             for state in facts.retried

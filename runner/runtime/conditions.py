@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from runner.expressions import Context, render_value
+from runner.expressions import Context, render, render_value
 from runner.model.facts import Facts
 from runner.plugin import Condition
 from runner.runtime import Runtime
@@ -31,16 +32,8 @@ def hold(
     def rendered(value: Any, typed: bool) -> Any:
         return render_value(value, context, typed=typed)
 
-    return all(
-        not _is_hopeless(runtime, raw, facts)
-        and _holds(runtime.registry.build_plugin(raw, rendered), facts)
-        for raw in conditions
-    )
-
-
-def _is_hopeless(runtime: Runtime, raw: Mapping[str, Any], facts: Facts) -> bool:
-    found = runtime.registry.find(str(raw.get("type")))
-    return found is not None and issubclass(found, Condition) and found.is_hopeless(facts)
+    facts = replace(facts, render=lambda text: str(render(text, context)))
+    return all(_holds(runtime.registry.build_plugin(raw, rendered), facts) for raw in conditions)
 
 
 def _holds(condition: object, facts: Facts) -> bool:

@@ -195,7 +195,7 @@ class Ticks:
         """Return what the execution begins with; None: a condition does not hold."""
         execution_id = ids.new()
         context = self._context(flow, {**variables, "id": trigger.id, "type": trigger.type})
-        facts = Facts(date=date, namespace=flow.namespace, flow_id=flow.id)
+        facts = Facts(date=date, listener_namespace=flow.namespace, listener_flow_id=flow.id)
         if not hold(self._runtime, trigger.conditions, context, facts):
             return None
         more = dict(backfill.inputs) if backfill else {}

@@ -5,6 +5,7 @@ Time stands where a case puts it; executions run to their end at once.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import structlog
 import yaml
 
 from runner.engine.creation import Beginning, labels_of
@@ -26,6 +28,7 @@ from runner.model.flow import Flow, Trigger
 from runner.model.preconditions import TimeWindow
 from runner.model.states import State
 from runner.model.windows import Window
+from runner.plugin import Condition
 from runner.queue import NoQueue
 from runner.runtime import Runtime
 from runner.runtime.world import FlowWorld
@@ -51,6 +54,7 @@ _LOG = {"id": "log", "type": "io.kestra.plugin.core.log.Log", "message": "hi"}
 _MOST_STEPS = 500
 _FLOW_TRIGGER = "io.kestra.plugin.core.trigger.Flow"
 _numbers = count(1)
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 class _Clock:
@@ -159,7 +163,8 @@ class _Scheduled:
     """One trigger in a flow of its own."""
 
     def __init__(self, case: Mapping[str, Any]) -> None:
-        self._case, self._trigger = case, case["trigger"]
+        self._case = case
+        self._trigger = _alone(case["trigger"]) if "evaluate" in case else case["trigger"]
         if "evaluate" in case:  # the trigger alone: other conditions are asked before it
             dated = [raw for raw in self._trigger.get("conditions", ()) if _is_on_dates(raw)]
             self._trigger = {**self._trigger, "conditions": dated}
@@ -314,6 +319,17 @@ class _Scheduled:
 def _is_on_dates(raw: Mapping[str, Any]) -> bool:
     found = _runtime().registry.find(raw["type"])
     return bool(getattr(found, "on_schedule", False))
+
+
+def _alone(trigger: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the conditions that the scheduler judges, not the trigger (README.md, evaluate)."""
+    conditions = [one for one in trigger.get("conditions", ()) if _shapes_dates(one)]
+    return {**trigger, "conditions": conditions}
+
+
+def _shapes_dates(condition: Mapping[str, Any]) -> bool:
+    found = _runtime().registry.find(condition["type"])
+    return found is not None and issubclass(found, Condition) and found.on_schedule
 
 
 # ── the world ────────────────────────────────────────────────────────────────────────────────────
