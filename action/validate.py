@@ -41,13 +41,13 @@ def folder(settings: Settings, server: Server | None, workflow: Workflow) -> int
 
 
 def flow_files(directory: Path) -> Iterator[Path]:
-    """Yield the YAML files below, without hidden folders and namespace files."""
+    """Yield the YAML files below, without hidden folders, namespace files and settings."""
     if not directory.is_dir():
         raise ActionFailed(f"directory: there is no folder {directory}")
     for path, folders, names in os.walk(directory):
         folders[:] = sorted(name for name in folders if name != "_files" and name[0] != ".")
         for name in sorted(names):
-            if name.endswith((".yml", ".yaml")) and name[0] != ".":
+            if name.endswith((".yml", ".yaml")) and name[0] != "." and name != "headrace.yaml":
                 yield Path(path, name)
 
 

@@ -55,7 +55,8 @@ def test_without_a_server_a_wrong_flow_fails_the_step_at_its_line(github):
 
 @pytest.mark.timeout(300)
 def test_without_a_server_good_flows_pass(github):
-    write(github, flows__good=GOOD, _files__data=BAD, **{".github__workflow": BAD})
+    passed_over = {"_files__data": BAD, ".github__workflow": BAD, "headrace": "sources: []\n"}
+    write(github, flows__good=GOOD, **passed_over)
 
     outcome = github.run()
 
