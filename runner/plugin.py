@@ -414,6 +414,16 @@ class RunContext(Protocol):
         dropped. Raises TaskError.
         """
 
+    def add_run(
+        self,
+        task_id: str,
+        *,
+        state: State = State.SUCCESS,
+        value: str | None = None,
+        outputs: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Show a task run of the task's own below this one: of a model, a query …"""
+
     def sealed(self, text: str) -> Mapping[str, str]:
         """Return a text as an output that is stored encrypted; expressions see the text."""
 

@@ -31,6 +31,7 @@ from runner.errors import NotFound, Refused
 from runner.expressions import Context, EmptyWorld, ExpressionError, render_value, secret_entry
 from runner.expressions import Settings as ExpressionSettings
 from runner.model.logs import Level, LogLine
+from runner.model.states import State
 from runner.plugin import Identity, NamespaceFile, Task, TaskStopped
 from runner.registry import load
 from runner.sealing import Seal
@@ -329,6 +330,7 @@ class FakeRunContext:
         self.namespace_files = FakeNamespaceFiles(namespace_files)
         self.kv = FakeKv()
         self.server = FakeServer()
+        self.made: list[Mapping[str, Any]] = []
         self.metrics: list[Metric] = []
         self.markers: list[str] = []
         self._folder = folder / "working-dir"
@@ -366,6 +368,17 @@ class FakeRunContext:
         built = load().build_plugin(own, lambda value, typed: self.render(value, typed=typed))
         assert isinstance(built, Task)
         return built
+
+    def add_run(
+        self,
+        task_id: str,
+        *,
+        state: State = State.SUCCESS,
+        value: str | None = None,
+        outputs: Mapping[str, Any] | None = None,
+    ) -> None:
+        shown = {"task_id": task_id, "state": str(state), "value": value, "outputs": outputs}
+        self.made.append({name: each for name, each in shown.items() if each is not None})
 
     def sealed(self, text: str) -> Mapping[str, str]:
         return Seal(None).close_output(text)

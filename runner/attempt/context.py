@@ -22,6 +22,7 @@ from runner.attempt.server import TaskServer
 from runner.attempt.subject import Subject
 from runner.expressions import Context, render_value
 from runner.model.parse_tasks import COMMON
+from runner.model.states import State
 from runner.plugin import Task, TaskError, TaskStopped
 from runner.runtime import Runtime
 from runner.store.base import AttemptRow, Metric
@@ -50,6 +51,7 @@ class AttemptContext:
         self.identity = subject.identity()
         self.deadline: datetime | None = None
         self.metrics: list[Metric] = []
+        self.made: list[Mapping[str, Any]] = []
         self.log = StoredLog(
             runtime.store.logs.write,
             subject.line(),
@@ -97,6 +99,17 @@ class AttemptContext:
         if not isinstance(built, Task):
             raise TaskError(f"{raw.get('type')} is no task")
         return built
+
+    def add_run(
+        self,
+        task_id: str,
+        *,
+        state: State = State.SUCCESS,
+        value: str | None = None,
+        outputs: Mapping[str, Any] | None = None,
+    ) -> None:
+        shown = {"task_id": task_id, "state": str(state), "value": value, "outputs": outputs}
+        self.made.append({name: each for name, each in shown.items() if each is not None})
 
     def sealed(self, text: str) -> Mapping[str, str]:
         self._runtime.mask.add(text)

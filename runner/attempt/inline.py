@@ -26,6 +26,7 @@ from runner.model.evolve import replace
 from runner.model.execution import Execution, TaskRun
 from runner.model.flow import Task
 from runner.model.logs import LogLine
+from runner.model.states import State
 from runner.plugin import Identity, RunContext, TaskError
 from runner.store.base import KvRow, Metric
 
@@ -74,6 +75,8 @@ def run_inline(
     except Exception as exc:  # noqa: BLE001 - whatever a task raises is its failure
         event = outcome.failed(span, exc, runtime.clock.now(), max_bytes)
         error_lines(ctx.log, event.message, outcome.trace_of(exc))
+    if ctx.made:
+        event = replace(event, made=tuple(ctx.made))
     return InlineRun(event, ctx.lines, kv.writes[written:], ctx.metrics)
 
 
@@ -88,6 +91,7 @@ class InlineContext:
         "_subject",
         "context",
         "kv_rows",
+        "made",
         "metrics",
     )
 
@@ -102,6 +106,7 @@ class InlineContext:
         self.context = context
         self.kv_rows = kv_rows
         self.metrics: list[Metric] = []
+        self.made: list[Mapping[str, Any]] = []
         self._identity: Identity | None = None
         self._log: LineLog | None = None
         self._kv: TaskKv | None = None
@@ -146,6 +151,17 @@ class InlineContext:
         self, value: JsonValue, *, typed: bool = False, extra: Mapping[str, Any] | None = None
     ) -> Any:
         return render_value(value, with_extra(self.context, extra), typed=typed)
+
+    def add_run(
+        self,
+        task_id: str,
+        *,
+        state: State = State.SUCCESS,
+        value: str | None = None,
+        outputs: Mapping[str, Any] | None = None,
+    ) -> None:
+        shown = {"task_id": task_id, "state": str(state), "value": value, "outputs": outputs}
+        self.made.append({name: each for name, each in shown.items() if each is not None})
 
     def sealed(self, text: str) -> Mapping[str, str]:
         self._runtime.mask.add(text)

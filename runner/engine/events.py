@@ -40,7 +40,8 @@ class Evaluated:
 class TaskSucceeded:
     """An attempt ended without failure; *state* is SUCCESS, WARNING, or what the task asked for.
 
-    *directives* come from inline tasks alone, and are never stored.
+    *directives* come from inline tasks alone, and are never stored. *made* are task runs of its own
+    that the task shows: ``task_id state value outputs``.
     """
 
     task_run_id: str
@@ -51,6 +52,7 @@ class TaskSucceeded:
     ended_at: datetime | None = None
     worker_id: str | None = None
     directives: Directives | None = None
+    made: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class TaskFailed:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     worker_id: str | None = None
+    made: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

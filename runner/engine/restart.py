@@ -155,7 +155,9 @@ class _Restarting:
         """Run the chosen runs again, and go on with all that hold them."""
         chosen = {self._whole(run_id) for run_id in chosen}
         for run_id in chosen:
-            if (run := self.kept.get(run_id)) and self._starts_as_a_whole(run):
+            if (run := self.kept.get(run_id)) and (
+                self._starts_as_a_whole(run) or not self._task(run).children
+            ):
                 self.drop(child.id for child in self._children(run_id))
         again = [run_id for run_id in chosen if run_id in self.kept]
         leaves = {run_id for run_id in again if not self._has_children(run_id)}
@@ -344,13 +346,17 @@ class _Restarting:
 
     def _is_in_after_list(self, run: TaskRun) -> bool:
         place = self.flow.places.get(run.task_id)
-        if place is None or place.list_name in _AFTER_LISTS:
+        if place is None:
+            return False  # made by a task that runs: it goes with that one
+        if place.list_name in _AFTER_LISTS:
             return True
         return place.list_name == "onPause" or place.list_name.startswith("listeners.")
 
     def _whole(self, run_id: str) -> str:
-        """Return the run itself, or the WorkingDirectory that it belongs to."""
+        """Return the run itself, or the one of whose attempt it is a part."""
         run = self.kept.get(run_id)
+        if run is not None and run.parent_id and run.task_id not in self.flow.places:
+            return run.parent_id
         if run is not None and run.parent_id and is_inside(self.flow, run):
             return run.parent_id
         return run_id
@@ -483,6 +489,8 @@ def _lineage(run: TaskRun, by_id: Mapping[str, TaskRun]) -> list[TaskRun]:
 
 def _stands_where_it_stood(flow: Flow, run: TaskRun, by_id: Mapping[str, TaskRun]) -> bool:
     chain = _lineage(run, by_id)
+    if run.task_id not in flow.places and len(chain) > 1:
+        chain = chain[1:]  # made by the task around it
     places = [flow.places.get(each.task_id) for each in chain]
     if any(place is None or place.index < 0 for place in places):
         return False

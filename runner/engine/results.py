@@ -35,6 +35,7 @@ def succeeded(step: Step, run: TaskRun, event: TaskSucceeded) -> None:
     task = step.task(run)
     state = event.state
     run = _ended(step, run, event, state)
+    _show_made(step, run, event)
     if event.outputs:
         run = replace(run, outputs=dict(event.outputs))
     elif run.outputs is None:
@@ -58,6 +59,7 @@ def failed(step: Step, run: TaskRun, event: TaskFailed) -> None:
     task = step.task(run)
     state = State.RESUBMITTED if event.lost else State.FAILED
     run = _ended(step, run, event, state)
+    _show_made(step, run, event)
     if event.outputs is not None:
         run = replace(run, outputs=dict(event.outputs))
     if run.state.is_terminal or step.execution.state is State.KILLING:
@@ -74,6 +76,21 @@ def failed(step: Step, run: TaskRun, event: TaskFailed) -> None:
 def killed(step: Step, run: TaskRun, event: TaskKilled) -> None:
     """Record that a stopped attempt is gone."""
     _close(step, step.task(run), _ended(step, run, event, State.KILLED), State.KILLED)
+
+
+def _show_made(step: Step, run: TaskRun, event: TaskSucceeded | TaskFailed) -> None:
+    """Keep the runs that a task has made by itself; they have ended, and steer nothing."""
+    for made in event.made:
+        state = State(made.get("state", State.SUCCESS))
+        history = ((State.CREATED, step.now), (State.RUNNING, step.now), (state, step.now))
+        step.made(
+            run,
+            str(made["task_id"]),
+            value=made.get("value"),
+            history=history,
+            attempts=(Attempt(state, history, event.worker_id),),
+            outputs=dict(made.get("outputs") or {}),
+        )
 
 
 def timed_out(step: Step, run: TaskRun) -> None:

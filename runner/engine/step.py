@@ -157,6 +157,23 @@ class Step:
             )
         )
 
+    def made(self, parent: TaskRun, task_id: str, **fields: Any) -> TaskRun:
+        """Keep a run that has ended and whose task is not in the flow."""
+        sequence = self.execution.sequence
+        self.execution = replace(self.execution, sequence=sequence + 1)
+        history = fields["history"]
+        return self.put(
+            TaskRun(
+                id=task_run_id(self.execution.id, sequence),
+                execution_id=self.execution.id,
+                sequence=sequence,
+                task_id=task_id,
+                state=history[-1][0],
+                parent_id=parent.id,
+                **fields,
+            )
+        )
+
     def enter(
         self, run: TaskRun, state: State, outputs: Mapping[str, Any] | None = None
     ) -> TaskRun:

@@ -13,6 +13,7 @@ from runner.model.names import RESERVED_FLOW_IDS, SYSTEM_LABEL, WRITABLE_SYSTEM_
 from runner.model.section import Report
 from runner.model.yaml import Path
 
+_FLOW_TRIGGER = "io.kestra.plugin.core.trigger.Flow"
 _SUBFLOWS = ("io.kestra.plugin.core.flow.Subflow", "io.kestra.plugin.core.flow.ForEachItem")
 _DASHES = (
     "Invalid {what} reference: use {what}s[key-name] instead of {what}s.key-name — keys with "
@@ -44,6 +45,7 @@ def check_rules(report: Report, raw: dict[str, Any], flow: Flow) -> None:
     _check_recursion(report, flow, dict(sites.tasks))
     _check_labels(report, raw)
     _check_dashes(report, flow, sites)
+    _warn_of_flow_triggers(report, flow)
 
 
 def sites_of(raw: dict[str, Any]) -> Sites:
@@ -150,6 +152,17 @@ def _check_dependencies(report: Report, inputs: Sequence[Input], sites: dict[str
             report.add(
                 path, f"Cycle dependency detected for input with id '{one.id}': [{ids}]", "rule"
             )
+
+
+def _warn_of_flow_triggers(report: Report, flow: Flow) -> None:
+    for index, trigger in enumerate(flow.triggers):
+        is_bare = not trigger.conditions and not trigger.properties.get("preconditions")
+        if trigger.type == _FLOW_TRIGGER and is_bare:
+            message = (
+                "This flow will be triggered for EVERY execution of EVERY flow on your instance. "
+                f"We recommend adding the preconditions property to the Flow trigger '{trigger.id}'."
+            )
+            report.add(("triggers", index), message, "rule", severity="warning")
 
 
 def _check_recursion(report: Report, flow: Flow, sites: dict[str, Path]) -> None:

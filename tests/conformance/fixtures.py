@@ -12,6 +12,7 @@ from runner.engine.flowables import register
 from runner.engine.flowables.waiting import Subflow
 from runner.model.evolve import replace
 from runner.model.flow import TaskKind
+from runner.model.states import State
 from runner.plugin import Read, RunContext, Task, TaskError, TriggerType
 
 _TASKS = "io.kestra.core.tasks.test."
@@ -47,6 +48,22 @@ class Encrypted(Task):
 
     def run(self, ctx: RunContext) -> Outputs:
         return self.Outputs(value=ctx.sealed(self.format))
+
+
+class DynamicTask(Task):
+    """Shows a task run of its own."""
+
+    kind = TaskKind.INLINE
+
+    type: Literal["io.kestra.core.tasks.test.DynamicTask"] = "io.kestra.core.tasks.test.DynamicTask"
+    fail: bool = False
+
+    def run(self, ctx: RunContext) -> None:
+        run_id = ctx.identity.task_run_id
+        state = State.FAILED if self.fail else State.SUCCESS
+        ctx.add_run(f"dynamic-{run_id}", state=state, value=run_id)
+        if self.fail:
+            raise TaskError("Task failed")
 
 
 class ReadFile(Task):

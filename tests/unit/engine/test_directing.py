@@ -65,3 +65,16 @@ def test_labels_and_variables_are_set_when_the_task_ends():
 
     assert done.execution.labels == (("team", "x"),)
     assert done.execution.variables == {"n": 1}
+
+
+def test_runs_that_a_task_has_made_are_kept_and_steer_nothing():
+    running = play(script("a"), task("b"), held=["a"])
+    run = running.of("a")[0]
+    made = ({"task_id": "model_x", "state": "FAILED", "value": "x", "outputs": {"rows": 1}},)
+
+    done = running.feed(TaskSucceeded(run.id, 0, made=made))
+
+    assert done.summary == {"a": "SUCCESS", "model_x/x": "FAILED", "b": "SUCCESS"}
+    assert done.of("model_x")[0].parent_id == run.id
+    assert done.of("model_x")[0].outputs == {"rows": 1}
+    assert done.state == "SUCCESS"

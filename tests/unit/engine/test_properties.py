@@ -346,7 +346,7 @@ def test_a_pause_at_any_moment_loses_nothing(drawn, moment):
 @MANY
 @given(flows())
 def test_a_restart_of_a_failed_execution_comes_to_an_end(drawn):
-    flow, outcomes, values = drawn
+    flow, outcomes, _ = drawn
     failed = simulate(drawn)
     if failed.execution.state is not State.FAILED:
         return

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from runner.engine import restart as restarting
-from runner.engine.events import Restarted
+from runner.engine.events import Restarted, TaskFailed
 from runner.errors import ArgumentInvalid, NotFound, Refused
 from runner.model.flow import TaskKind
 from runner.model.states import State
-from tests.unit.engine.simulator import Simulation, a_flow, flowable, play, task
+from tests.unit.engine.simulator import Simulation, a_flow, flowable, play, script, task
 
 FAILED = State.FAILED
 NEW_ID = "y" * 22
@@ -378,3 +378,15 @@ def test_worker_tasks_are_submitted_again():
     failed = play(task("a", TaskKind.WORKER), script={"a": FAILED})
 
     assert restarted(failed).of("a")[0].state is State.SUCCESS
+
+
+def test_runs_that_a_task_has_made_go_with_it_when_it_runs_again():
+    failed = play(script("a"), held=["a"])
+    run_id = failed.of("a")[0].id
+    failed.feed(TaskFailed(run_id, 0, made=({"task_id": "model", "state": "FAILED"},)))
+
+    runs = list(failed.runs.by_id.values())
+    again = restarting.restart(failed.flow, failed.execution, runs, None, failed.now)
+
+    assert [run.task_id for run in again.runs] == ["a"]
+    assert again.restarted == (run_id,)
