@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runner.model.advice import about_type
 from runner.model.catalogue import Catalogue, Category, ListShape, TypeInfo
 from runner.model.flow import JsonMap, ListName, Retry, Task, TaskCache, TaskKind
 from runner.model.graph import cycle
@@ -136,7 +137,8 @@ def _unknown_type(reading: Reading, section: Section, name: str, category: Categ
     if is_name and near is None and reading.catalogue.is_foreign(name):
         section.add("type", f"the type {name} is not available yet", "not_available_yet")
         return
-    hint = f", did you mean {near}?" if near else ""
+    advice = about_type(name)
+    hint = f": {advice}" if advice else f", did you mean {near}?" if near else ""
     section.add("type", f"Invalid type: {name}{hint}", "type_unknown")
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from runner import durations
+from runner.model.advice import about_property
 from runner.model.names import NameRule, label_key_fault, nearest
 from runner.model.problems import Problem, Severity
 from runner.model.scalars import text_of
@@ -93,8 +94,7 @@ class Section:
         for key in self.raw:
             if key in known:
                 continue
-            near = nearest(key, known)
-            hint = f", did you mean '{near}'?" if near else ""
+            hint = about_property(key, known)
             self.add(
                 key, f'Unrecognized field "{key}" of {what}{hint}', "property_unknown", of_key=True
             )

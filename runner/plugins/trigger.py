@@ -26,6 +26,10 @@ _NICKNAMES = frozenset(
 )
 _QUARTZ = re.compile(r"[?#LW]", re.IGNORECASE)
 _WORDS = re.compile(r"[A-Za-z]{3,}")
+_NO_QUARTZ = (
+    "L, W, # and ? belong to Quartz and are not understood: write * for ?, and for the others "
+    "more dates than are wanted, with a condition such as DayWeekInMonth"
+)
 
 
 class Schedule(TriggerType):
@@ -236,7 +240,7 @@ def cron_fault(cron: str, *, with_seconds: bool) -> str | None:
     if len(fields) != wanted:
         return _wrong_count(fields, wanted)
     if _QUARTZ.search(_WORDS.sub("", text)):
-        return "L, W, # and ? belong to Quartz and are not understood: write * for ?"
+        return _NO_QUARTZ
     return _croniter_fault(text, with_seconds)
 
 
@@ -245,6 +249,8 @@ def _wrong_count(fields: list[str], wanted: int) -> str:
         told = f"it has {len(fields)} fields, 5 are needed (minute hour day month weekday)"
         if unix := unix_of(" ".join(fields)):
             return f"{told}: write '{unix}'"
+        if _QUARTZ.search(_WORDS.sub("", " ".join(fields))):
+            return f"{told}; {_NO_QUARTZ}"
         return f"{told}: set withSeconds: true if the first field is the seconds"
     return f"it has {len(fields)} fields, {wanted} are needed"
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from runner.model.advice import about_property
 from runner.model.catalogue import Finding
-from runner.model.names import nearest
+from runner.model.parse_tasks import COMMON
 from runner.model.problems import Severity
 from runner.model.scalars import has_expression
 from runner.model.yaml import Path
-from runner.plugin import Plugin, Read
+from runner.plugin import Plugin, Read, Task
 from runner.registry.building import message
 from runner.registry.names import canonical_name
 from runner.registry.shapes import FieldShape, shapes_of
@@ -44,8 +45,8 @@ def check(
 
 
 def _unknown(cls: type[Plugin], key: str, shapes: Mapping[str, FieldShape]) -> Finding:
-    near = nearest(key, [*shapes, *cls.later])
-    hint = f", did you mean '{near}'?" if near else ""
+    common = COMMON if issubclass(cls, Task) else ()
+    hint = about_property(key, [*shapes, *cls.later, *common])
     text = (
         f'Unrecognized field "{key}" (class {canonical_name(cls)}), not marked as ignorable{hint}'
     )
