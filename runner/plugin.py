@@ -323,7 +323,11 @@ class TaskServer(Protocol):
         """Switch a trigger on or off. Raises NotFound."""
 
     def resume(self, execution_id: str, inputs: Mapping[str, Any], *, by: str) -> None:
-        """Let a paused execution go on. Raises NotFound, Refused: it is not paused, InputInvalid."""
+        """Let a paused execution go on.
+
+        Raises:
+            NotFound. Refused: it is not paused. InputInvalid.
+        """
 
     def count_executions(
         self,

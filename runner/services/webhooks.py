@@ -259,7 +259,7 @@ def _variables(call: Call) -> dict[str, Any]:
 
 
 def _body(content: bytes) -> Any:
-    """A JSON object or list as data, anything else (and what is nested too deep) as text; None if empty."""
+    """A JSON object or list as data, anything else, or too deep, as text; None if empty."""
     if not content:
         return None
     text = content.decode("utf-8", "replace")
