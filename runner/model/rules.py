@@ -160,7 +160,8 @@ def _warn_of_flow_triggers(report: Report, flow: Flow) -> None:
         if trigger.type == _FLOW_TRIGGER and is_bare:
             message = (
                 "This flow will be triggered for EVERY execution of EVERY flow on your instance. "
-                f"We recommend adding the preconditions property to the Flow trigger '{trigger.id}'."
+                "We recommend adding the preconditions property to the Flow trigger "
+                f"'{trigger.id}'."
             )
             report.add(("triggers", index), message, "rule", severity="warning")
 
