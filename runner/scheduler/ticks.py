@@ -127,14 +127,22 @@ class Ticks:
     def _misjudged(
         self, row: TriggerRow, flow: Flow, trigger: Trigger, dates: Dates, message: str
     ) -> Firing:
-        """Start a FAILED execution for the date that came, and go on with the next (§12.2, 5)."""
+        """Start a FAILED execution for the date that came, and go on with the next (§12.2, 5).
+
+        Missed dates are not made up for: they would all fail.
+        """
         assert row.next_at is not None
-        date = row.next_at if dates.is_date(row.next_at) else dates.following(row.next_at)
-        if date is None or date > self._runtime.clock.now():
+        now = self._runtime.clock.now()
+        is_start = row.next_at == row.updated_at and (
+            row.last_at is None or dates.following(row.last_at) != row.next_at
+        )
+        is_date = dates.is_date(row.next_at) and not is_start
+        date = row.next_at if is_date else dates.following(row.next_at)
+        if date is None or date > now:
             return Firing(row, date)
         started_by = StartedBy(trigger.id, trigger.type, {"date": date.isoformat()})
         failed = Beginning(trigger=started_by, origin="trigger")
-        return Firing(row, dates.following(date), flow, trigger, date, failed, message)
+        return Firing(row, dates.following(now), flow, trigger, date, failed, message)
 
     def _look(self, dates: Dates, row: TriggerRow, flow_row: FlowRow, now: datetime) -> Due:
         assert row.next_at is not None

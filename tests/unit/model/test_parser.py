@@ -237,6 +237,74 @@ def test_good_cron_expressions_pass(cron):
     assert not faults(triggers=[{"id": "s", "type": "core.trigger.Schedule", "cron": cron}])
 
 
+@pytest.mark.parametrize(
+    ("child", "is_refused"),
+    [
+        (LOG, False),
+        ({"id": "s", "type": "core.flow.Sleep", "duration": "PT1S"}, False),
+        ({"id": "p", "type": "core.flow.Pause"}, True),
+        ({"id": "s", "type": "core.flow.Subflow", "namespace": "a", "flowId": "b"}, True),
+        ({"id": "d", "type": "core.flow.WorkingDirectory", "tasks": [LOG]}, True),
+        ({"id": "l", "type": "core.execution.Labels", "labels": {"a": "b"}}, True),
+        ({"id": "e", "type": "core.execution.Exit"}, True),
+        ({**LOG, "workerGroup": {"key": "big"}}, True),
+        ({"id": "x", "type": "io.kestra.plugin.aws.s3.List"}, False),
+    ],
+)
+def test_a_working_directory_takes_what_runs_on_its_worker(child, is_refused):
+    task = {"id": "dir", "type": "core.flow.WorkingDirectory", "tasks": [child]}
+    assert (("rule", "tasks[0].tasks") in faults(tasks=[task])) is is_refused
+
+
+@pytest.mark.parametrize(
+    ("more", "is_warned"),
+    [
+        ({}, True),
+        ({"states": ["FAILED"]}, True),
+        ({"conditions": [{"type": "core.condition.ExecutionStatus", "in": ["FAILED"]}]}, False),
+        ({"preconditions": {"id": "p", "flows": [{"namespace": "a.b"}]}}, False),
+    ],
+)
+def test_a_flow_trigger_that_hears_everything_is_warned_of(more, is_warned):
+    trigger = {"id": "t", "type": "io.kestra.plugin.core.trigger.Flow", **more}
+    found = parsed(triggers=[trigger])
+    assert found.flow is not None
+    warnings = [one.message for one in found.problems if one.severity == "warning"]
+    assert any("EVERY execution of EVERY flow" in text for text in warnings) is is_warned
+
+
+@pytest.mark.parametrize(
+    ("zone", "words"),
+    [
+        ("Europe/Pariss", "did you mean Europe/Paris?"),
+        ("Asia/Delhi", "Unknown time-zone ID: Asia/Delhi"),
+        ("+25:00:00:00", "write a region"),
+    ],
+)
+def test_a_wrong_time_zone_is_named(zone, words):
+    trigger = {"id": "t", "type": "core.trigger.Schedule", "cron": "@daily", "timezone": zone}
+    (problem,) = parsed(triggers=[trigger]).problems
+    assert words in problem.message
+
+
+def test_all_faults_of_a_time_window_come_at_once():
+    window = {"type": "DAILY_TIME_WINDOW", "deadline": "09:00:00"}
+    preconditions = {"id": "p", "timeWindow": window, "flows": [{"namespace": "a.b"}]}
+    trigger = {"id": "t", "type": "core.trigger.Flow", "preconditions": preconditions}
+    (problem,) = parsed(triggers=[trigger]).problems
+    for words in ("must have a start time", "must have an end time", "cannot have a deadline"):
+        assert words in problem.message
+
+
+def test_the_old_name_of_an_input_is_deprecated_and_fills_its_id():
+    found = parsed(inputs=[{"name": "a", "type": "STRING"}])
+    assert found.flow is not None
+    assert [one.id for one in found.flow.inputs] == ["a"]
+    assert [(one.severity, one.path) for one in found.problems] == [
+        ("deprecation", "inputs[0].name")
+    ]
+
+
 def test_plugin_defaults_reach_every_object_of_their_type():
     defaults = [{"type": "io.kestra.plugin.core.log", "values": {"level": "WARN"}}]
     strong = {**LOG, "id": "strong", "level": "ERROR"}

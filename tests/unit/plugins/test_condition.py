@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -112,3 +113,38 @@ def test_conditions_of_executions(raw, holds):
 def test_a_condition_that_lacks_its_fact_cannot_be_judged():
     with pytest.raises(ValueError, match="no date"):
         _holds(Facts(), type="core.condition.Weekend")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"type": "core.condition.ExecutionFlow", "namespace": "a.b", "flowId": "f"},
+        {"type": "core.condition.ExecutionNamespace", "namespace": "a.b"},
+        {"type": "core.condition.ExecutionStatus", "notIn": ["FAILED"]},
+        {"type": "core.condition.HasRetryAttempt"},
+    ],
+)
+def test_a_condition_on_executions_needs_one(raw):
+    with pytest.raises(ValueError, match="there is none"):
+        _holds(Facts(date=MONDAY, listener_namespace="a.b", listener_flow_id="f"), **raw)
+
+
+def test_outputs_are_looked_at_only_where_there_are_any():
+    def render(text):
+        raise AssertionError(text)
+
+    either = {
+        "type": "core.condition.Or",
+        "conditions": [
+            {"type": "core.condition.ExecutionOutputs", "expression": "{{ trigger.outputs.a }}"},
+            {"type": "core.condition.ExecutionStatus", "in": ["FAILED"]},
+        ],
+    }
+    assert _holds(replace(FAILED, outputs=None, render=render), **either) is True
+
+
+@pytest.mark.parametrize(("text", "holds"), [("true", True), (" True ", True), ("1", False)])
+def test_outputs_hold_if_their_expression_gives_true(text, holds):
+    facts = replace(FAILED, outputs={"a": 1}, render=lambda _: text)
+    raw = {"type": "core.condition.ExecutionOutputs", "expression": "{{ trigger.outputs.a }}"}
+    assert _holds(facts, **raw) is holds

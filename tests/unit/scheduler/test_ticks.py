@@ -272,3 +272,31 @@ def test_a_backfill_is_of_the_past_and_of_a_schedule(services, add):
         backfill(services, start=datetime(2027, 1, 1, tzinfo=UTC), end=None)
     with pytest.raises(NotFound):
         services.backfills.pause(("company.team", "timed", "other"), by=LOCAL)
+
+
+def test_a_condition_that_is_false_at_its_date_starts_nothing_and_leaves_the_next(
+    runtime, add, look
+):
+    add("conditions:", "  - {type: core.condition.Expression, expression: 'false'}")
+    assert look(minutes=1) == []
+    assert a_row(runtime).next_at > runtime.clock.now()
+
+
+def test_a_condition_that_cannot_be_judged_leaves_a_failed_execution(runtime, add, look):
+    add(
+        "conditions:",
+        "  - {type: core.condition.DayWeek, date: '{{ no.such }}', dayOfWeek: FRIDAY}",
+    )
+    (failed,) = look(minutes=1)
+    assert failed.state == "FAILED"
+    assert len(look(hours=5)) == 2
+    assert a_row(runtime).next_at > runtime.clock.now()
+
+
+def test_a_condition_on_executions_has_none_to_judge_on_a_schedule(runtime, add, look):
+    add(
+        "conditions:",
+        "  - {type: core.condition.ExecutionFlow, namespace: company.team, flowId: timed}",
+    )
+    (failed,) = look(minutes=1)
+    assert failed.state == "FAILED"
