@@ -12,6 +12,7 @@ import argparse
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -58,7 +59,12 @@ class _Session:
 
     def run(self) -> list[Outcome]:
         """Return an outcome for each case: of the run in which it was not skipped, if any."""
-        keyless = {case.id for case in self._cases if case.setup.get("encryption_key") is False}
+        wanted = re.compile(self._given.only or "")
+        keyless = {
+            case.id
+            for case in self._cases
+            if case.setup.get("encryption_key") is False and wanted.search(case.id)
+        }
         found: dict[str, Outcome] = {}
         if self._given.encryption_key == "yes":
             self._add(found, self._on_server(key=True))
@@ -106,8 +112,9 @@ class _Session:
         report = self._folder / f"{name}.json"
         report.unlink(missing_ok=True)
         command = [sys.executable, str(HARNESS / "run.py"), "--report", str(report), *options]
-        command += self._rest if "--only" not in options else _without_only(self._rest)
-        command += ["--cases", *map(str, files or self._files)]
+        if self._given.only and "--only" not in options:
+            command += ["--only", self._given.only]
+        command += [*self._rest, "--cases", *map(str, files or self._files)]
         root = str(Path(__file__).parents[2])
         subprocess.run(command, check=False, cwd=root, env={**os.environ, "PYTHONPATH": root})
         if not report.exists():
@@ -124,15 +131,6 @@ def _variables(config: Any) -> dict[str, str]:
     return secrets | {f"ENV_{name.upper()}": str(text) for name, text in config.envs.items()}
 
 
-def _without_only(options: Sequence[str]) -> list[str]:
-    kept, skip = [], False
-    for option in options:
-        if not skip and option != "--only":
-            kept.append(option)
-        skip = option == "--only"
-    return kept
-
-
 def _print_areas(outcomes: Sequence[Outcome]) -> None:
     areas = sorted({outcome["area"] for outcome in outcomes})
     width = max((len(area) for area in areas), default=4)
@@ -147,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fixtures", choices=("yes", "no"), default="yes")
     parser.add_argument("--encryption-key", choices=("yes", "no"), default="yes")
     parser.add_argument("--cases", nargs="+", type=Path)
+    parser.add_argument("--only", help="a regular expression on ids")
     parser.add_argument("--report", type=Path)
     parser.add_argument(
         "--home", type=Path, help="where servers leave their logs; default: nowhere"
