@@ -168,9 +168,7 @@ def _command_page() -> Iterator[str]:
     group = getattr(main_module, "command", None) or main_module.main
     yield from ("# Command line", "", GENERATED)
     if isinstance(group, click.Command):
-        yield from _command_sections(
-            group, click.Context(group, info_name="headrace", terminal_width=100)
-        )
+        yield from _command_sections(group, _context(group, "headrace"))
 
 
 def _command_sections(command: click.Command, context: click.Context) -> Iterator[str]:
@@ -179,8 +177,15 @@ def _command_sections(command: click.Command, context: click.Context) -> Iterato
         for name in command.list_commands(context):
             child = command.get_command(context, name)
             if child is not None and not child.hidden:
-                inner = click.Context(child, info_name=name, parent=context, terminal_width=100)
-                yield from _command_sections(child, inner)
+                yield from _command_sections(child, _context(child, name, context))
+
+
+def _context(
+    command: click.Command, name: str, parent: click.Context | None = None
+) -> click.Context:
+    """Return the context in which a command prints its help, as when it is called."""
+    settings = {**command.context_settings, "terminal_width": 100}
+    return click.Context(command, info_name=name, parent=parent, **settings)
 
 
 if __name__ == "__main__":
