@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import yaml
 
@@ -21,6 +22,9 @@ from runner.errors import NotFound, SettingsInvalid
 PREFIX = "SECRET_"
 MIN_LENGTH = 4
 MASKED = "******"
+_LONG = 8
+_TELLING = re.compile(r"\w{4}")
+_WORD = re.compile(r"[\w+/.~-]{8,}")
 
 
 class Secrets(Protocol):
@@ -80,6 +84,38 @@ def _decode(name: str, value: str) -> str:
         raise SettingsInvalid(f"{name} is not base64 of a UTF-8 text") from exc
 
 
+def fragments_of(secret: str) -> Iterator[str]:
+    """Yield the parts of a secret that tell something by themselves: they may be printed alone.
+
+    Lines, the texts in JSON, and words with a digit; never what is trivial, such as a brace, whose
+    masking would shred every log.
+    """
+    lines = [line.strip() for line in secret.splitlines()]
+    yield from (line for line in lines if len(line) >= MIN_LENGTH and _TELLING.search(line))
+    try:
+        texts = list(_texts_in(json.loads(secret)))
+    except (ValueError, RecursionError):
+        words = _WORD.findall(secret) if len(lines) > 1 else []
+        yield from (word for word in words if _has_digit(word))
+        return
+    for text in texts:
+        if len(text) >= _LONG or (len(text) >= MIN_LENGTH and _has_digit(text)):
+            yield text
+            yield from (line for line in text.splitlines() if len(line) >= _LONG)
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts_in(item)
+
+
+def _has_digit(text: str) -> bool:
+    return any(char.isdigit() for char in text)
+
+
 class Mask:
     """Replaces known secrets, and their base64, by ``******``. Cheap while it knows none."""
 
@@ -92,9 +128,7 @@ class Mask:
         if len(secret) < MIN_LENGTH or secret in self._values:
             return
         encoded = base64.b64encode(secret.encode()).decode()
-        self._values.update(
-            {secret, encoded, *(line for line in secret.splitlines() if len(line) >= MIN_LENGTH)}
-        )
+        self._values.update({secret, encoded, *fragments_of(secret)})
         longest_first = sorted(self._values, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 

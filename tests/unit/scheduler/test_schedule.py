@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -107,3 +107,39 @@ def test_flows_from_git_make_up_for_the_last_date_alone(dates):
 def test_the_next_few_dates(dates):
     found = next_dates(dates("0 * * * *"), at("2024-03-15T10:20:00Z"), 2)
     assert found[1] - found[0] == timedelta(hours=1)
+
+
+def test_a_time_in_the_gap_runs_once_directly_behind_it(dates):
+    nightly = dates("30 2 * * *", timezone="Europe/Paris")
+
+    found = next_dates(nightly, at("2027-03-27T12:00:00Z"), 2)
+
+    assert [moment.astimezone(UTC) for moment in found] == [
+        at("2027-03-28T01:00:00Z"),
+        at("2027-03-29T00:30:00Z"),
+    ]
+    assert at(nightly.variables(found[0])["next"]) == found[1]
+
+
+def test_a_time_that_comes_twice_runs_at_the_first(dates):
+    nightly = dates("30 2 * * *", timezone="Europe/Paris")
+
+    found = next_dates(nightly, at("2027-10-30T12:00:00Z"), 2)
+
+    assert [moment.astimezone(UTC) for moment in found] == [
+        at("2027-10-31T00:30:00Z"),
+        at("2027-11-01T01:30:00Z"),
+    ]
+
+
+def test_dates_keep_their_time_on_the_wall_behind_a_change(dates):
+    nightly = dates("10 0 * * *", timezone="America/Toronto")
+
+    found = next_dates(nightly, at("2027-03-14T05:30:00Z"), 4)
+
+    assert [moment.astimezone(UTC).isoformat()[5:16] for moment in found] == [
+        "03-15T04:10",
+        "03-16T04:10",
+        "03-17T04:10",
+        "03-18T04:10",
+    ]
