@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import yaml
 
@@ -69,8 +70,13 @@ def from_file(path: Path) -> dict[str, str]:
     """Return the secrets of a YAML file. Raises SettingsInvalid."""
     try:
         content = yaml.safe_load(path.read_text("utf-8")) or {}
-    except (OSError, yaml.YAMLError) as exc:
-        raise SettingsInvalid(f"the secrets file {path} cannot be read: {exc}") from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
+        raise SettingsInvalid(f"the secrets file {path} cannot be read: {reason}") from None
+    except yaml.YAMLError as exc:  # its text quotes the file
+        mark = getattr(exc, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark else ""
+        raise SettingsInvalid(f"the secrets file {path} is no YAML{where}") from None
     if not isinstance(content, dict):
         raise SettingsInvalid(f"the secrets file {path} must be a map of names to texts")
     return {str(name): str(value) for name, value in content.items()}
@@ -117,21 +123,27 @@ def _has_digit(text: str) -> bool:
 
 
 class Mask:
-    """Replaces known secrets, and their base64, by ``******``. Cheap while it knows none."""
+    """Replaces known secrets, in their usual spellings, by ``******``. Cheap while it knows none."""
 
     def __init__(self) -> None:
-        self._values: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._longest_first: tuple[str, ...] = ()
 
     def add(self, secret: str) -> None:
         """Learn a secret; not one of fewer than 4 characters: masking it would eat the log."""
-        if len(secret) < MIN_LENGTH or secret in self._values:
+        if len(secret) < MIN_LENGTH or secret in self._longest_first:
             return
-        encoded = base64.b64encode(secret.encode()).decode()
-        self._values.update({secret, encoded, *fragments_of(secret)})
-        longest_first = sorted(self._values, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        values = {*self._longest_first, *_spellings(secret), *fragments_of(secret)}
+        self._longest_first = tuple(sorted(values, key=len, reverse=True))
 
     def apply(self, text: str) -> str:
         """Return the text without any known secret."""
-        return self._pattern.sub(MASKED, text) if self._pattern else text
+        for value in self._longest_first:
+            if value in text:
+                text = text.replace(value, MASKED)
+        return text
+
+
+def _spellings(secret: str) -> set[str]:
+    """The ways in which a whole secret is often printed."""
+    encoded = base64.b64encode(secret.encode()).decode()
+    return {secret, encoded, json.dumps(secret)[1:-1], quote(secret, safe="")}

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from runner import registry
 from runner.errors import SettingsInvalid
@@ -67,14 +68,15 @@ def make_runtime(
     else:
         check_version(url)
     store = open_store(url, synchronous=settings.sqlite_synchronous)
+    secrets = _secrets(settings, environment)
     types = registry.load()
     return Runtime(
         settings=settings,
         store=store,
         storage=open_storage(storage_setting(settings), settings.home, _database(settings, store)),
         queue=queue if queue is not None else RqQueue(connect(redis_url(settings, environment))),
-        secrets=ConfiguredSecrets(_secrets(settings, environment)),
-        mask=_mask(settings, environment),
+        secrets=ConfiguredSecrets(secrets),
+        mask=_mask(settings, environment, secrets.values()),
         registry=types,
         flows=FlowCache(types),
         default_task_runner=default_task_runner(settings, environment),
@@ -162,13 +164,25 @@ def _secrets(settings: Settings, environment: Mapping[str, str]) -> dict[str, st
     return found
 
 
-def _mask(settings: Settings, environment: Mapping[str, str]) -> Mask:
-    """The mask knows from the start what the settings refer to: no task may print it."""
+def _mask(settings: Settings, environment: Mapping[str, str], secrets: Iterable[str]) -> Mask:
+    """The mask knows from the start each secret, and what the settings refer to.
+
+    Whichever process prints it need not be the one that looked it up.
+    """
     mask = Mask()
+    for secret in (*secrets, *_passwords(settings, environment)):
+        mask.add(secret)
     for reference in _references(settings):
         if (value := environment.get(reference[2:-1])) is not None:
             mask.add(value)
     return mask
+
+
+def _passwords(settings: Settings, environment: Mapping[str, str]) -> Iterator[str]:
+    """Those inside the addresses of database and Redis."""
+    for address in (settings.database_url, redis_url(settings, environment)):
+        if address and (password := urlsplit(address).password):
+            yield unquote(password)
 
 
 def _references(settings: Settings) -> Iterator[str]:

@@ -1,6 +1,8 @@
 import pytest
 
-from runner.secrets import MASKED, Mask
+from runner.errors import SettingsInvalid
+from runner.secrets import MASKED, Mask, from_file
+from tests.unit.runtimes import a_runtime
 
 JSON = """\
 {
@@ -60,3 +62,37 @@ def test_lines_and_words_of_a_file_are_masked(text, found):
 def test_a_secret_of_one_line_is_masked_as_a_whole(text):
     assert masked("s3cret word", text) == MASKED
     assert masked("s3cret word", "word") == "word"
+
+
+@pytest.mark.parametrize("text", ["hunter+/22", "hunter%2B%2F22", "aHVudGVyKy8yMg=="])
+def test_usual_spellings_of_a_secret_are_masked(text):
+    assert masked("hunter+/22", f"x={text};") == f"x={MASKED};"
+
+
+def test_a_secret_inside_json_text_is_masked():
+    assert masked('pass"word\n', 'x "pass\\"word\\n"') == f'x "{MASKED}"'
+
+
+def test_a_broken_secrets_file_is_not_quoted(tmp_path):
+    path = tmp_path / "secrets.yaml"
+    path.write_text("A: fine\nTOKEN: hunter22: [\n")
+    with pytest.raises(SettingsInvalid) as caught:
+        from_file(path)
+    assert "hunter22" not in str(caught.value)
+    assert "line 2" in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_every_process_masks_each_secret_from_its_start(tmp_path):
+    runtime = a_runtime(tmp_path / "home", environment={"SECRET_TOKEN": "aHVudGVyMjI="})
+    assert runtime.mask.apply("printed: hunter22") == f"printed: {MASKED}"
+    runtime.store.close()
+
+
+def test_passwords_in_addresses_are_masked(tmp_path):
+    address = "redis://:p%40ssw0rd@127.0.0.1:1/0"
+    runtime = a_runtime(tmp_path / "home", environment={"REDIS_URL": address})
+    assert runtime.mask.apply(f"cannot reach {address}: p@ssw0rd") == (
+        f"cannot reach redis://:{MASKED}@127.0.0.1:1/0: {MASKED}"
+    )
+    runtime.store.close()
