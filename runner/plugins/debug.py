@@ -30,10 +30,12 @@ class Return(Task):
     class Outputs(Task.Outputs):
         value: str | None = Field(default=None, description="the rendered text")
 
-    def run(self, ctx: RunContext) -> Outputs:
+    def run(self, ctx: RunContext) -> Outputs | None:
+        if self.format is None:
+            return None
         start = time.perf_counter()
-        ctx.log.debug(self.format or "")
-        ctx.metric("length", "counter", len(self.format or ""))
+        ctx.log.debug(self.format)
+        ctx.metric("length", "counter", len(self.format))
         ctx.metric("duration", "timer", time.perf_counter() - start)
         return self.Outputs(value=self.format)
 
