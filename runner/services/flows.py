@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runner.errors import ArgumentInvalid, NotFound, Refused
+from runner.expressions import check
+from runner.model.expressions_in import expression_problems
 from runner.model.flow import Flow
 from runner.model.parser import Parsed, parse_flow
 from runner.model.problems import FlowInvalid, Problem
@@ -107,8 +109,15 @@ class Flows:
         return sorted(names)
 
     def validate(self, sources: Iterable[str]) -> list[Parsed]:
-        """Return what there is to say about each text."""
-        return [self.parse(source) for source in sources]
+        """Return what there is to say about each text, its expressions too: as warnings, since such
+        flows are saved as Kestra saves them.
+        """
+        return [self._with_expressions(self.parse(source), source) for source in sources]
+
+    def _with_expressions(self, parsed: Parsed, source: str) -> Parsed:
+        registry = self._runtime.registry
+        found = expression_problems(source, registry, check, severity="warning")
+        return replace(parsed, problems=(*parsed.problems, *found)) if found else parsed
 
     def parse(self, source: str) -> Parsed:
         """Read one text."""

@@ -117,3 +117,14 @@ def test_switching_off_writes_a_revision_that_says_so(services):
 
 def test_documents_are_split_at_lines_of_three_dashes():
     assert split_documents("a: 1\n---\nb: '---'\n---\n\n") == ["a: 1\n", "b: '---'\n"]
+
+
+def test_wrong_expressions_are_warnings_where_flows_are_saved(services):
+    wrong = HELLO.replace("tasks:", 'variables: {v: "{{ x | upperr }}"}\ntasks:', 1)
+
+    (parsed,) = services.flows.validate([wrong])
+
+    (problem,) = [each for each in parsed.problems if each.code == "expression"]
+    assert problem.severity == "warning"
+    assert "upper" in problem.message
+    assert parsed.flow is not None
