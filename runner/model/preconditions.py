@@ -113,10 +113,13 @@ class Filter(_Section):
     @model_validator(mode="after")
     def _fits_its_type(self) -> Filter:
         wanted, other = ("values", "value") if self.type in _WITH_VALUES else ("value", "values")
-        if getattr(self, wanted) is None:
-            raise ValueError(f"`{wanted}` cannot be null for type {self.type}")
+        faults = []
         if getattr(self, other) is not None:
-            raise ValueError(f"`{other}` must be null for type {self.type}")
+            faults.append(f"`{other}` must be null for type {self.type}")
+        if getattr(self, wanted) is None:
+            faults.append(f"`{wanted}` cannot be null for type {self.type}")
+        if faults:
+            raise ValueError(", ".join(faults))
         return self
 
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from runner.registry import Registry
 
 
+_PREDICATES = ("must ", "it ", "write ")
+"""How the text of a fault begins that needs the property before it."""
+
+
 def check(
     registry: Registry, cls: type[Plugin], properties: Mapping[str, Any]
 ) -> Iterator[Finding]:
@@ -148,7 +152,9 @@ def _finding(one: Any, path: Path, location: Any, field: FieldShape | None) -> F
             text = f'Unrecognized field "{location[-1]}" of {".".join(map(str, location[:-1]))}'
             return Finding(text, "property_unknown", path, of_key=True)
         case _:
-            return Finding(f"'{name}' {message(one)}", "value", path, severity)
+            text = message(one)
+            is_sentence = one["type"] == "value_error" and not text.startswith(_PREDICATES)
+            return Finding(text if is_sentence else f"'{name}' {text}", "value", path, severity)
 
 
 def _follow(given: Any, location: tuple[str | int, ...]) -> tuple[Path, Any]:

@@ -166,8 +166,12 @@ class Flows:
             flow's.
         """
         flow = self._valid(source)
-        if (flow.namespace, flow.id) != (namespace, flow_id):
-            raise ArgumentInvalid("Illegal flow id or namespace update: they cannot be changed")
+        for what, given, stored in (
+            ("id", flow.id, flow_id),
+            ("namespace", flow.namespace, namespace),
+        ):
+            if given != stored:
+                raise ArgumentInvalid(f"Illegal flow {what} update: '{stored}' to '{given}'")
         with self._runtime.store.begin() as tx:
             if _row(tx, namespace, flow_id).deleted:
                 raise NotFound("Flow not found")
