@@ -183,7 +183,7 @@ def _is_open(execution: Json) -> bool:
 def _comparable(execution: Json) -> Json:
     runs = [
         f"{run['taskId']}/{run.get('value') or ''} {run['state']['current']} "
-        f"{(run.get('outputs') or {}).get('value', '')} {len(run.get('attempts') or [])}"
+        f"{(run.get('outputs') or {}).get('value') or ''} {len(run.get('attempts') or [])}"
         for run in execution.get("taskRunList") or []
     ]
     return {
