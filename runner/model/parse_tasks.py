@@ -153,16 +153,25 @@ def _check_lists(
             section.add(names[0], message, "required")
     for name in info.input_lists:
         read_inputs(section, name)
-    if section.has("timeout") and not info.has_timeout:
-        message = (
-            f"The task '{section.text('id')}' cannot use the 'timeout' property "
-            "as it's only relevant for runnable tasks."
-        )
-        section.add("timeout", message, "without_effect", severity="warning", of_key=True)
+    for key in _without_effect(info):
+        if section.has(key):
+            message = (
+                f"The task '{section.text('id')}' cannot use the '{key}' property "
+                "as it's only relevant for runnable tasks."
+            )
+            section.add(key, message, "without_effect", severity="warning", of_key=True)
     if info.takes_runnable:
         _check_runnable(reading, section, children.get("tasks", ()))
     if any(shape is ListShape.WRAPPED for _, shape in info.lists):
         _check_dag(section, children.get("tasks", ()))
+
+
+def _without_effect(info: TypeInfo) -> Iterator[str]:
+    """Yield the common properties that mean nothing for tasks that no worker runs."""
+    if not info.has_timeout:
+        yield "timeout"
+    if info.kind is TaskKind.FLOWABLE:
+        yield from ("taskCache", "workerGroup")
 
 
 def _check_runnable(reading: Reading, section: Section, tasks: tuple[Task, ...]) -> None:

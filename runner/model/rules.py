@@ -15,6 +15,10 @@ from runner.model.yaml import Path
 
 _FLOW_TRIGGER = "io.kestra.plugin.core.trigger.Flow"
 _SUBFLOWS = ("io.kestra.plugin.core.flow.Subflow", "io.kestra.plugin.core.flow.ForEachItem")
+_WITH_LABELS = (
+    "io.kestra.plugin.core.execution.Labels",
+    "io.kestra.plugin.core.flow.Subflow",
+)
 _DASHES = (
     "Invalid {what} reference: use {what}s[key-name] instead of {what}s.key-name — keys with "
     "dashes require bracket notation, offending {where}: [{ids}]"
@@ -44,6 +48,7 @@ def check_rules(report: Report, raw: dict[str, Any], flow: Flow) -> None:
     _check_dependencies(report, flow.inputs, dict(sites.inputs))
     _check_recursion(report, flow, dict(sites.tasks))
     _check_labels(report, raw)
+    _check_labels_of_tasks(report, flow, dict(sites.tasks))
     _check_dashes(report, flow, sites)
     _warn_of_flow_triggers(report, flow)
 
@@ -197,6 +202,15 @@ def _check_labels(report: Report, raw: dict[str, Any]) -> None:
             for key, value, path in _labels(trigger.get("labels"), ("triggers", index, "labels")):
                 if key.startswith(SYSTEM_LABEL):
                     _refuse_label(report, key, value, path)
+
+
+def _check_labels_of_tasks(report: Report, flow: Flow, sites: dict[str, Path]) -> None:
+    for task in tasks_of(flow):
+        if task.type in _WITH_LABELS:
+            path = (*sites.get(task.id, ("tasks", "id"))[:-1], "labels")
+            for key, value, place in _labels(task.properties.get("labels"), path):
+                if key.startswith(SYSTEM_LABEL):
+                    _refuse_label(report, key, value, place)
 
 
 def _refuse_label(report: Report, key: str, value: Any, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -139,7 +140,11 @@ def _findings(
         if key in skipped or path in seen or (key in shapes and _is_template(shapes[key], value)):
             continue
         seen.add(path)
-        yield _finding(one, path, location, shapes.get(key))
+        finding = _finding(one, path, location, shapes.get(key))
+        is_rule = one["type"] == "string_too_long" or (
+            one["type"] == "value_error" and isinstance(value, dict)
+        )
+        yield replace(finding, severity="error") if is_rule else finding
 
 
 def _finding(one: Any, path: Path, location: Any, field: FieldShape | None) -> Finding:

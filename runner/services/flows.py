@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runner.errors import ArgumentInvalid, NotFound, Refused
-from runner.expressions import check
+from runner.expressions import check, is_template
 from runner.model.expressions_in import expression_problems
 from runner.model.flow import Flow
 from runner.model.parser import Parsed, parse_flow
@@ -24,6 +24,7 @@ from runner.services.triggers import forget_triggers, store_triggers
 from runner.store.base import FlowRow, Revision, Tx
 
 API_OWNER = "api"
+_SUBFLOW = "io.kestra.plugin.core.flow.Subflow"
 _ANY_TASK = {"id": "any", "type": "io.kestra.plugin.core.log.Log", "message": ""}
 _REVISION_LINE = re.compile(r"^revision:[ \t]*\d+[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
 _NAMESPACE_LINE = re.compile(r"^namespace:.*$", re.MULTILINE)
@@ -109,10 +110,12 @@ class Flows:
         return sorted(names)
 
     def validate(self, sources: Iterable[str]) -> list[Parsed]:
-        """Return what there is to say about each text, its expressions too: as warnings, since such
-        flows are saved as Kestra saves them.
+        """Return what there is to say about each text, its expressions and the subflows that it
+        names too: as warnings, since such flows are saved as Kestra saves them.
         """
-        return [self._with_expressions(self.parse(source), source) for source in sources]
+        parsed = [self._with_expressions(self.parse(source), source) for source in sources]
+        with self._runtime.store.read() as tx:
+            return [_with_subflows(tx, each) for each in parsed]
 
     def _with_expressions(self, parsed: Parsed, source: str) -> Parsed:
         registry = self._runtime.registry
@@ -359,6 +362,22 @@ def check_is_ours(row: FlowRow) -> None:
             f"the flow {row.namespace}.{row.flow_id} belongs to the Git source '{name}':"
             " change it there"
         )
+
+
+def _with_subflows(tx: Tx, parsed: Parsed) -> Parsed:
+    """Warn of subflows that are not there or switched off, where their names are no expressions."""
+    found = []
+    for index, task in enumerate(parsed.flow.tasks if parsed.flow else ()):
+        namespace, flow_id = (str(task.properties.get(key)) for key in ("namespace", "flowId"))
+        if task.type != _SUBFLOW or is_template(namespace) or is_template(flow_id):
+            continue
+        row = tx.flows.find(namespace, flow_id)
+        if row is None or row.deleted or row.disabled:
+            fault = "not found" if row is None or row.deleted else "is disabled"
+            message = f"The subflow '{flow_id}' {fault} in namespace '{namespace}'."
+            path = f"tasks[{index}].flowId"
+            found.append(Problem(message, "rule", path, severity="warning", subject=task.id))
+    return replace(parsed, problems=(*parsed.problems, *found)) if found else parsed
 
 
 def _row(tx: Tx, namespace: str, flow_id: str) -> FlowRow:

@@ -180,7 +180,7 @@ def validate() -> Response:
     """Return what there is to say about each document; the status is 200 also for bad ones."""
     shown = []
     for index, (filename, source) in enumerate(_documents()):
-        parsed = services().flows.parse(source)
+        (parsed,) = services().flows.validate([source])
         shape = shapes.validation(index, _names(parsed), parsed.problems)
         if filename:
             shape["filename"] = filename

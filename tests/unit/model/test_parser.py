@@ -257,6 +257,60 @@ def test_a_working_directory_takes_what_runs_on_its_worker(child, is_refused):
 
 
 @pytest.mark.parametrize(
+    "task",
+    [
+        {"type": "core.execution.Labels", "labels": {"system.from": "me"}},
+        {
+            "type": "core.flow.Subflow",
+            "namespace": "a",
+            "flowId": "b",
+            "labels": [{"key": "system.from", "value": "me"}],
+        },
+    ],
+)
+def test_tasks_set_no_labels_of_the_system(task):
+    (code,) = {code for code, _ in faults(tasks=[{"id": "t", **task}])}
+    assert code == "rule"
+
+
+@pytest.mark.parametrize("key", ["timeout", "taskCache", "workerGroup"])
+def test_what_has_no_effect_on_a_flowable_is_warned_of(key):
+    value = {"timeout": "PT1S", "taskCache": {"enabled": True}, "workerGroup": {"key": "a"}}[key]
+    task = {"id": "s", "type": "core.flow.Sequential", "tasks": [LOG], key: value}
+    (problem,) = parsed(tasks=[task]).problems
+    assert (problem.severity, problem.path) == ("warning", f"tasks[0].{key}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        (
+            {"triggers": [{"id": "t", "type": "core.trigger.Webhook", "key": "k" * 257}]},
+            "triggers[0].key",
+        ),
+        (
+            {
+                "tasks": [
+                    {
+                        "id": "t",
+                        "type": "core.kv.PurgeKV",
+                        "behavior": {
+                            "type": "version",
+                            "before": "2020-01-01T00:00:00Z",
+                            "keepAmount": 2,
+                        },
+                    }
+                ]
+            },
+            "tasks[0].behavior",
+        ),
+    ],
+)
+def test_what_can_never_fit_is_refused(changes, path):
+    assert ("value", path) in faults(**changes)
+
+
+@pytest.mark.parametrize(
     ("more", "is_warned"),
     [
         ({}, True),

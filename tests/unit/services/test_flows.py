@@ -128,3 +128,18 @@ def test_wrong_expressions_are_warnings_where_flows_are_saved(services):
     assert problem.severity == "warning"
     assert "upper" in problem.message
     assert parsed.flow is not None
+
+
+def test_subflows_that_are_not_there_are_warned_of(services):
+    def warnings(namespace, flow_id):
+        task = f"{{id: t, type: core.flow.Subflow, namespace: {namespace}, flowId: {flow_id}}}"
+        (parsed,) = services.flows.validate([f"id: a\nnamespace: b.c\ntasks:\n  - {task}\n"])
+        return [one.message for one in parsed.problems if one.severity == "warning"]
+
+    log = "tasks: [{id: t, type: core.log.Log, message: x}]\n"
+    services.flows.create(f"id: there\nnamespace: b.c\n{log}", by=LOCAL)
+    services.flows.create(f"id: quiet\nnamespace: b.c\ndisabled: true\n{log}", by=LOCAL)
+    assert warnings("b.c", "there") == []
+    assert warnings("b.c", "'{{ inputs.x }}'") == []
+    assert warnings("b.c", "nowhere") == ["The subflow 'nowhere' not found in namespace 'b.c'."]
+    assert warnings("b.c", "quiet") == ["The subflow 'quiet' is disabled in namespace 'b.c'."]
