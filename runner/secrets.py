@@ -123,7 +123,7 @@ def _has_digit(text: str) -> bool:
 
 
 class Mask:
-    """Replaces known secrets, in their usual spellings, by ``******``. Cheap while it knows none."""
+    """Replaces known secrets, in usual spellings, by ``******``. Cheap while it knows none."""
 
     def __init__(self) -> None:
         self._longest_first: tuple[str, ...] = ()

@@ -229,11 +229,20 @@ def _content(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text("utf-8")) or {}
     except OSError as exc:
         raise SettingsInvalid(f"cannot read {path}: {exc.strerror}") from exc
-    except yaml.YAMLError as exc:
-        raise SettingsInvalid(f"{path} is not YAML: {exc}") from exc
+    except UnicodeDecodeError:
+        raise SettingsInvalid(f"{path} is not UTF-8") from None
+    except yaml.YAMLError as exc:  # its text quotes the file
+        raise SettingsInvalid(f"{path} is not YAML{_place_of(exc)}") from None
     if not isinstance(content, dict):
         raise SettingsInvalid(f"{path} must be a map of settings")
     return content
+
+
+def _place_of(exc: yaml.YAMLError) -> str:
+    mark, problem = getattr(exc, "problem_mark", None), getattr(exc, "problem", None)
+    if mark is None:
+        return ""
+    return f": line {mark.line + 1}, column {mark.column + 1}: {problem}"
 
 
 def _overridden(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
