@@ -24,6 +24,10 @@ class Seal:
     def __init__(self, key: str | None) -> None:
         self._cipher = None if key is None else _cipher(key)
 
+    @property
+    def has_key(self) -> bool:
+        return self._cipher is not None
+
     def close(self, text: str) -> dict[str, str]:
         """Return a text as a map that hides it. Raises Refused: there is no key."""
         if self._cipher is None:

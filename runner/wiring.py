@@ -20,6 +20,7 @@ from runner.queue.server import url_of
 from runner.runtime import Runtime
 from runner.runtime.flows import FlowCache
 from runner.sealing import Seal
+from runner.secret_store import FILE_NAME, SecretFile, StoredSecrets
 from runner.secrets import ConfiguredSecrets, Mask, from_environment, from_file
 from runner.settings import Settings, resolve
 from runner.storage import open_storage
@@ -69,22 +70,32 @@ def make_runtime(
         check_version(url)
     store = open_store(url, synchronous=settings.sqlite_synchronous)
     secrets = _secrets(settings, environment)
+    mask = _mask(settings, environment, secrets.values())
     types = registry.load()
     return Runtime(
         settings=settings,
         store=store,
         storage=open_storage(storage_setting(settings), settings.home, _database(settings, store)),
         queue=queue if queue is not None else RqQueue(connect(redis_url(settings, environment))),
-        secrets=ConfiguredSecrets(secrets),
-        mask=_mask(settings, environment, secrets.values()),
+        secrets=StoredSecrets(ConfiguredSecrets(secrets), secret_file(settings, environment), mask),
+        mask=mask,
         registry=types,
         flows=FlowCache(types),
         default_task_runner=default_task_runner(settings, environment),
         envs=_envs(settings, environment),
-        seal=Seal(
-            resolve(settings.encryption_key, environment) if settings.encryption_key else None
-        ),
+        seal=seal_of(settings, environment),
     )
+
+
+def seal_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> Seal:
+    """Return what encrypts with the server's key. Raises SettingsInvalid: it is no key."""
+    key = settings.encryption_key
+    return Seal(resolve(key, environment) if key else None)
+
+
+def secret_file(settings: Settings, environment: Mapping[str, str] = os.environ) -> SecretFile:
+    """Return the encrypted secrets of the home."""
+    return SecretFile(settings.home / FILE_NAME, seal_of(settings, environment))
 
 
 def database_url(settings: Settings) -> str:

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-_COMMANDS = ("up", "worker", "run", "flow", "execution", "fmt", "doctor", "db")
+_COMMANDS = ("up", "worker", "run", "flow", "execution", "fmt", "secret", "doctor", "db")
 
 
 def register(group: click.Group) -> None:
