@@ -21,7 +21,6 @@ COMMON = (
 
 _LATER = ("logToFile",)
 _SCHEDULE = "io.kestra.plugin.core.trigger.Schedule"
-_FLOW = "io.kestra.plugin.core.trigger.Flow"
 _WEBHOOK = "io.kestra.plugin.core.trigger.Webhook"
 _MULTIPLE = "io.kestra.plugin.core.condition.MultipleCondition"
 
@@ -50,8 +49,6 @@ def _trigger(reading: Reading, section: Section) -> Trigger | None:
         *read_conditions(reading, section, "scheduleConditions"),
     )
     _check_conditions(section, info, conditions)
-    if info is not None and info.name == _FLOW and not conditions:
-        _warn_of_every_execution(section)
     if trigger_id is None or info is None:
         return None
     return Trigger(
@@ -92,16 +89,6 @@ def _check_conditions(
     if info is not None and info.name == _WEBHOOK and has_multiple:
         message = "invalid webhook: conditions of type MultipleCondition are not supported"
         section.add("conditions", message)
-
-
-def _warn_of_every_execution(section: Section) -> None:
-    if not section.has("preconditions"):
-        message = (
-            "This flow will be triggered for EVERY execution of EVERY flow on your instance. We "
-            "recommend adding the preconditions property to the Flow trigger "
-            f"'{section.text('id')}'."
-        )
-        section.add("type", message, "rule", severity="warning")
 
 
 def read_conditions(reading: Reading, owner: Section, key: str) -> Iterator[JsonMap]:
