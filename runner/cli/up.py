@@ -45,6 +45,7 @@ Serve = Callable[[Settings, "Path | None", socket.socket], None]
 _DEMO_FLOWS = ("hello", "pipeline", "script")
 _MAX_DEATHS = 3
 _LONGEST_WAIT = 10.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _STOP_SECONDS = 8.0
 _READY_SECONDS = 60.0
 _PR_SET_PDEATHSIG = 1
@@ -242,7 +243,8 @@ class Supervisor:
         gc.collect()
         gc.freeze()
         for child in self._children:
-            self._fork(child)
+            if not self._stopping:
+                self._fork(child)
 
     def _bound(self, serve: Serve) -> Callable[[], None]:
         listener = self._listener
@@ -254,9 +256,11 @@ class Supervisor:
         sys.stderr.flush()
         parent = os.getpid()
         child.started_at = time.monotonic()
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # none may meet our handlers in a child
         child.pid = os.fork()
         if child.pid == 0:
             self._be(child, parent)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def _be(self, child: Child, parent: int) -> None:
         """Be the child, from the fork to the exit."""
@@ -264,8 +268,9 @@ class Supervisor:
         try:
             os.setpgid(0, 0)  # Ctrl-C reaches the supervisor alone
             _die_with(parent)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             if not self._verbose:
                 self._write_to_log()
             child.serve()
