@@ -5,7 +5,9 @@ Time stands where a case puts it; executions run to their end at once.
 
 from __future__ import annotations
 
+import atexit
 import logging
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -343,6 +345,7 @@ def _clock() -> _Clock:
 @cache
 def _runtime() -> Runtime:
     home = Path(tempfile.mkdtemp(prefix="headrace-adapter-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     made = make_runtime(Settings(home=home), queue=NoQueue(), environment={}, migrated=True)
     return replace(made, clock=_clock())
 
