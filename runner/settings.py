@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
@@ -49,6 +50,20 @@ def _reference(value: str) -> str:
     return value
 
 
+def _without_secret(url: str) -> str:
+    parts = urlsplit(url)
+    is_web = parts.scheme.lower() in ("http", "https")
+    if parts.password is not None or (is_web and parts.username is not None):
+        raise ValueError("an address holds no user or password: give them as `credentials`")
+    return url
+
+
+def _inside(path: str) -> str:
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError("a folder inside the repository is meant, without '..'")
+    return path
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 SecretReference = Annotated[str, AfterValidator(_reference)]
 
@@ -82,9 +97,9 @@ class SourceSettings(_Section):
     """One Git repository and branch with flows below ``_flows/`` and files below ``_files/``."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
-    url: str = Field(min_length=1)
-    branch: str = "main"
-    path: str = "."
+    url: Annotated[str, AfterValidator(_without_secret)] = Field(min_length=1)
+    branch: str = Field(default="main", pattern=r"^[^-\s~^:?*\[\\][^\s~^:?*\[\\]*$")
+    path: Annotated[str, AfterValidator(_inside)] = "."
     namespace: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9._-]*$")
     poll: Duration = timedelta(seconds=10)
     missing: Literal["disable", "delete", "keep"] = "disable"
