@@ -76,15 +76,21 @@ def python_image(docker_client):
 
 
 @pytest.fixture(scope="session")
-def browser():
+def playwright():
+    """One for all browsers of a test process: a second one is refused."""
     from playwright.sync_api import sync_playwright
 
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright):
     from tests.services.browser import launch
 
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
+    browser = launch(playwright)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

@@ -88,14 +88,11 @@ def elsewhere():
 
 
 @pytest.fixture(scope="module")
-def tab():
+def tab(playwright):
     """A tab of a browser that resolves every name to this machine, as an attacker can make it."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = launch(playwright, "--host-resolver-rules=MAP * 127.0.0.1")
-        yield browser.new_page()
-        browser.close()
+    browser = launch(playwright, "--host-resolver-rules=MAP * 127.0.0.1")
+    yield browser.new_page()
+    browser.close()
 
 
 @pytest.mark.parametrize("origin", ["http://localhost", "http://127.0.0.1", "http://evil.example"])
