@@ -17,19 +17,14 @@ from gitsync.demo import sources_of
 from gitsync.sync import SyncDuty, sync_once
 from gitsync.world import Outcome, World
 from runner import logs
+from runner.cli.options import config_option, home_option, json_option, table
 from runner.clock import iso
 from runner.errors import HeadraceError
 from runner.runtime import Runtime
 from runner.settings import Settings, SourceSettings, load
 from runner.store.base import CommitRow, ProblemRow, SourceRow, SyncRun
 
-_HOME = click.option(
-    "--home", type=click.Path(path_type=Path), help="Where state is kept (default: .headrace)."
-)
-_CONFIG = click.option(
-    "--config", type=click.Path(path_type=Path), help="The settings (default: headrace.yaml)."
-)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_HOME, _CONFIG, _JSON = home_option, config_option, json_option
 
 
 def register(group: click.Group) -> None:
@@ -78,7 +73,7 @@ def list_sources(home: Path | None, config: Path | None, as_json: bool) -> None:
             _source_json(each, rows.get(each.name), counts.get(each.name, 0))
             for each in sources_of(runtime.settings)
         ]
-    click.echo(_dumped(shown) if as_json else "\n".join(map(_source_line, shown)) or _NONE)
+    click.echo(_dumped(shown) if as_json else _source_table(shown) or _NONE)
 
 
 @source.command("show")
@@ -159,7 +154,11 @@ def _once(
     if not sources:
         click.echo(_NONE, err=True)
     count = 1 if only else len(sources)
-    status = threading.Timer(1.0, click.echo, (f"Polling {count} sources …", None, True, True))
+    status = threading.Timer(
+        1.0,
+        click.echo,
+        (f"Polling {'1 source' if count == 1 else f'{count} sources'} …", None, True, True),
+    )
     status.daemon = True
     status.start()
     try:
@@ -219,7 +218,8 @@ def _configured(settings: Settings, name: str) -> SourceSettings:
     for each in sources_of(settings):
         if each.name == name:
             return each
-    raise click.ClickException(f"there is no source {name!r} in the settings")
+    known = ", ".join(each.name for each in sources_of(settings)) or "none"
+    raise click.ClickException(f"there is no source '{name}' in the settings; there is: {known}")
 
 
 # ── what is printed ──────────────────────────────────────────────────────────────────────────────
@@ -274,6 +274,25 @@ def _source_json(
         "syncedAt": iso(row.synced_at) if row and row.synced_at else None,
         "problems": problems,
     }
+
+
+def _source_table(sources: Sequence[Mapping[str, Any]]) -> str:
+    if not sources:
+        return ""
+    rows = [
+        (each["name"], each["state"], (each["head"] or "")[:7], each["url"], _trouble(each))
+        for each in sources
+    ]
+    return table(rows, "SOURCE", "STATE", "COMMIT", "REPOSITORY", "")
+
+
+def _trouble(shown: Mapping[str, Any]) -> str:
+    if shown["error"]:
+        return str(shown["error"]).partition("\n")[0]
+    if not shown["problems"]:
+        return ""
+    count = "1 problem" if shown["problems"] == 1 else f"{shown['problems']} problems"
+    return f"{count}: headrace source show {shown['name']}"
 
 
 def _source_line(shown: Mapping[str, Any]) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from runner.cli.options import config_option, home_option
+
 
 def register(group: click.Group) -> None:
     """Add the command."""
@@ -13,8 +15,8 @@ def register(group: click.Group) -> None:
 
 
 @click.command()
-@click.option("--home", type=click.Path(path_type=Path), help="Folder of all state.")
-@click.option("--config", type=click.Path(path_type=Path, exists=True), help="Settings file.")
+@home_option
+@config_option
 @click.option("--host", help="Address to listen on; beyond loopback only with credentials.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.")
 def web(home: Path | None, config: Path | None, host: str | None, port: int | None) -> None:

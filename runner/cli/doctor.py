@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from runner.cli.options import (
     settings_of,
 )
 from runner.errors import HeadraceError
-from runner.settings import Settings
+from runner.settings import Settings, SourceSettings
+from runner.store.base import SourceRow
 
 _GIT = (2, 31)  # GIT_CONFIG_COUNT: credentials reach Git by its environment alone
 
@@ -45,7 +46,7 @@ class Finding:
 def doctor(home: Path | None, config: Path | None, as_json: bool) -> None:
     """Check this installation and say how to mend it.
 
-    Ends with 1 if something needed is missing.
+    Ends with 1 if something needed is missing or wrong.
     """
     settings = settings_of(home, config)
     findings = list(_findings(settings))
@@ -59,7 +60,7 @@ def doctor(home: Path | None, config: Path | None, as_json: bool) -> None:
 
 
 def _line(finding: Finding) -> str:
-    mark, colour = {True: ("ok", "green"), False: ("MISSING", "red"), None: ("note", "yellow")}[
+    mark, colour = {True: ("ok", "green"), False: ("WRONG", "red"), None: ("note", "yellow")}[
         finding.ok
     ]
     text = f"{click.style(f'{mark:<8}', fg=colour)} {finding.what}: {finding.found}"
@@ -79,8 +80,9 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield _redis(settings)
     yield _docker(settings)
     yield _types()
+    states = _states(settings)
     for source in settings.sources:
-        yield Finding(f"source {source.name}", True, f"{source.url} ({source.branch})")
+        yield _source(source, states.get(source.name))
     if not settings.sources:
         yield Finding(
             "sources",
@@ -88,6 +90,37 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             "none configured",
             "list your repositories under `sources` in headrace.yaml",
         )
+
+
+def _states(settings: Settings) -> Mapping[str, SourceRow]:
+    """Return what the last polls of the sources brought, if there is a database."""
+    from runner import wiring
+    from runner.store import check_version, open_store
+
+    url = wiring.database_url(settings)
+    if settings.is_sqlite and not Path(url.removeprefix("sqlite:///")).exists():
+        return {}
+    try:
+        check_version(url)
+    except HeadraceError:
+        return {}
+    store = open_store(url)
+    try:
+        with store.read() as tx:
+            return {row.name: row for row in tx.sources.list()}
+    finally:
+        store.close()
+
+
+def _source(source: SourceSettings, row: SourceRow | None) -> Finding:
+    what, found = f"source {source.name}", f"{source.url} ({source.branch})"
+    if row is None:
+        return Finding(
+            what, None, f"{found}, not polled yet", "try: headrace sync --once --dry-run"
+        )
+    if not row.error:
+        return Finding(what, True, f"{found}, {row.state}")
+    return Finding(what, False, f"{found}, {row.state}", row.error.replace("\n", "\n         "))
 
 
 def _git() -> Finding:

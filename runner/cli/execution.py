@@ -14,11 +14,12 @@ from runner.cli.options import (
     json_option,
     print_json,
     reports_errors,
-    settings_of,
+    stored_runtime,
     table,
 )
 from runner.cli.progress import Progress, log_line, state_word
 from runner.clock import iso
+from runner.model.states import State
 
 if TYPE_CHECKING:
     from runner.services.bundle import Services
@@ -33,7 +34,14 @@ def execution() -> None:
 
 @execution.command("list")
 @click.option("--flow", "name", metavar="NAMESPACE/ID", help="Only of this flow.")
-@click.option("--state", "states", multiple=True, help="Only in this state; may be repeated.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([str(state) for state in State], case_sensitive=False),
+    metavar="STATE",
+    help="Only in this state, as FAILED; may be repeated.",
+)
 @click.option("--limit", type=click.IntRange(1, 1000), default=25, show_default=True)
 @home_option
 @config_option
@@ -48,7 +56,6 @@ def list_executions(
     as_json: bool,
 ) -> None:
     """List executions, newest first."""
-    from runner import wiring
     from runner.cli.flow import split_name
     from runner.services import shapes
     from runner.services.bundle import open_services
@@ -60,7 +67,7 @@ def list_executions(
         flow_ids=(flow_id,) if flow_id else (),
         states=tuple(state.upper() for state in states),
     )
-    with wiring.open_runtime(settings_of(home, config)) as runtime:
+    with stored_runtime(home, config) as runtime:
         found = open_services(runtime).executions.search(wanted, limit=limit).items
         if as_json:
             now = runtime.clock.now()
@@ -81,11 +88,10 @@ def list_executions(
 @reports_errors
 def show(execution_id: str, home: Path | None, config: Path | None, as_json: bool) -> None:
     """Show one execution with its task runs."""
-    from runner import wiring
     from runner.services import shapes
     from runner.services.bundle import open_services
 
-    with wiring.open_runtime(settings_of(home, config)) as runtime:
+    with stored_runtime(home, config) as runtime:
         shown = open_services(runtime).executions.get(execution_id)
         if as_json:
             print_json(shapes.execution(shown.execution, shown.runs, now=runtime.clock.now()))
@@ -111,10 +117,9 @@ def show(execution_id: str, home: Path | None, config: Path | None, as_json: boo
 @reports_errors
 def logs(execution_id: str, is_followed: bool, home: Path | None, config: Path | None) -> None:
     """Print the log of an execution."""
-    from runner import wiring
     from runner.services.bundle import open_services
 
-    with wiring.open_runtime(settings_of(home, config)) as runtime:
+    with stored_runtime(home, config) as runtime:
         services = open_services(runtime)
         services.executions.head(execution_id)
         cursor: dict[tuple[str, int], int] = {}
@@ -135,7 +140,7 @@ def _print_new(services: Services, execution_id: str, cursor: dict[tuple[str, in
 
 @execution.command()
 @click.argument("execution_id")
-@click.option("--task-run", help="Keep what ran before this task run.")
+@click.option("--task-run", help="Keep what ran before this task run: its id, see `show --json`.")
 @click.option("--revision", help="A revision's number, or `latest`.")
 @home_option
 @config_option
@@ -150,12 +155,11 @@ def replay(
     as_json: bool,
 ) -> None:
     """Run an execution again as a new one; prints its id."""
-    from runner import wiring
     from runner.services.bundle import open_services
     from runner.services.principal import LOCAL
 
     wanted = int(revision) if revision and revision.isdigit() else revision
-    with wiring.open_runtime(settings_of(home, config)) as runtime:
+    with stored_runtime(home, config) as runtime:
         replayed = open_services(runtime).executions.replay(
             execution_id, from_task_run=task_run, revision=wanted, by=LOCAL
         )
@@ -172,13 +176,15 @@ def replay(
 @reports_errors
 def kill(execution_id: str, home: Path | None, config: Path | None) -> None:
     """Kill an execution, and those it started."""
-    from runner import wiring
     from runner.services.bundle import open_services
     from runner.services.principal import LOCAL
 
-    with wiring.open_runtime(settings_of(home, config)) as runtime:
-        state = open_services(runtime).executions.kill(execution_id, by=LOCAL).state
-    click.echo(f"{execution_id} is {state}; it ends as soon as its tasks have stopped")
+    with stored_runtime(home, config) as runtime:
+        killed = open_services(runtime).executions.kill(execution_id, by=LOCAL)
+    after = (
+        "what it started is stopped" if killed.state.is_terminal else "its tasks are being stopped"
+    )
+    click.echo(f"{execution_id} is {killed.state}: {after}")
 
 
 def follow(services: Services, execution_id: str, progress: Progress) -> None:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.inputs import input_option, read_inputs
+from runner.cli.inputs import input_option, read_inputs, warn_of_unknown
 from runner.cli.options import (
     config_option,
     home_option,
     json_option,
     print_json,
     reports_errors,
-    settings_of,
+    stored_runtime,
     table,
 )
 from runner.cli.progress import Progress
-from runner.errors import ArgumentInvalid
+from runner.errors import ArgumentInvalid, NotFound
 from runner.model.states import State
+
+if TYPE_CHECKING:
+    from runner.services.bundle import Services
+    from runner.services.flows import StoredFlow
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -27,6 +32,15 @@ def split_name(name: str) -> tuple[str, str]:
     if not separator or not namespace or not flow_id:
         raise ArgumentInvalid(f"'{name}' is not NAMESPACE/ID")
     return namespace, flow_id
+
+
+def _stored(services: Services, name: str, revision: int | None = None) -> StoredFlow:
+    namespace, flow_id = split_name(name)
+    try:
+        return services.flows.get(namespace, flow_id, revision=revision)
+    except NotFound as exc:
+        what = f"flow {namespace}/{flow_id}" if revision is None else f"revision {revision} of it"
+        raise NotFound(f"there is no {what}; `headrace flow list` shows what there is") from exc
 
 
 @click.group()
@@ -44,10 +58,9 @@ def list_flows(
     namespace: str | None, home: Path | None, config: Path | None, as_json: bool
 ) -> None:
     """List the flows that are stored."""
-    from runner import wiring
     from runner.services.bundle import open_services
 
-    with wiring.open_runtime(settings_of(home, config)) as runtime:
+    with stored_runtime(home, config) as runtime:
         rows = list(open_services(runtime).flows.every(namespace))
     if as_json:
         print_json(
@@ -79,7 +92,7 @@ def list_flows(
 
 @flow.command()
 @click.argument("name", metavar="NAMESPACE/ID")
-@click.option("--revision", type=int)
+@click.option("--revision", type=int, help="A revision's number  [default: the latest]")
 @home_option
 @config_option
 @json_option
@@ -88,12 +101,11 @@ def show(
     name: str, revision: int | None, home: Path | None, config: Path | None, as_json: bool
 ) -> None:
     """Show a flow's source."""
-    from runner import wiring
     from runner.services import shapes
     from runner.services.bundle import open_services
 
-    with wiring.open_runtime(settings_of(home, config)) as runtime:
-        stored = open_services(runtime).flows.get(*split_name(name), revision=revision)
+    with stored_runtime(home, config) as runtime:
+        stored = _stored(open_services(runtime), name, revision)
         if as_json:
             print_json(shapes.flow(stored.row, stored.revision, stored.parsed, with_source=True))
         else:
@@ -122,17 +134,17 @@ def run(
     Example:
       headrace flow run company.team/import --input day=2026-01-31 --wait
     """
-    from runner import wiring
     from runner.cli.execution import follow
     from runner.services import shapes
     from runner.services.bundle import open_services
     from runner.services.executions import Order
     from runner.services.principal import LOCAL
 
-    namespace, flow_id = split_name(name)
-    with wiring.open_runtime(settings_of(home, config)) as runtime:
+    with stored_runtime(home, config) as runtime:
         services = open_services(runtime)
-        order = Order(namespace, flow_id, read_inputs(inputs), origin="cli")
+        stored, given = _stored(services, name), read_inputs(inputs)
+        warn_of_unknown(given, stored.parsed)
+        order = Order(stored.row.namespace, stored.row.flow_id, given, origin="cli")
         created = services.executions.create(order, by=LOCAL).execution
         if wait:
             progress = Progress(runtime.store, created.id, quiet=as_json)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from runner.errors import ArgumentInvalid
+
+if TYPE_CHECKING:
+    from runner.model.flow import Flow
 
 input_option = click.option(
     "--input",
@@ -40,3 +45,14 @@ def read_inputs(written: tuple[str, ...]) -> dict[str, Any]:
         except OSError as exc:
             raise ArgumentInvalid(f"--input {name}: cannot read {path}: {exc.strerror}") from exc
     return given
+
+
+def warn_of_unknown(given: Iterable[str], flow: Flow | None) -> None:
+    """Say on standard error which of the inputs *given* the flow does not have."""
+    known = [each.id for each in flow.inputs] if flow else []
+    for name in given if flow else ():
+        if not any(name == each or name.startswith(f"{each}.") for each in known):
+            near = get_close_matches(name, known, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            text = f"headrace: the flow has no input '{name}': it is left out{hint}"
+            click.secho(text, fg="yellow", err=True)

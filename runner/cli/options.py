@@ -8,12 +8,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
-from runner.errors import HeadraceError
+from runner.errors import HeadraceError, Unavailable
 from runner.settings import Settings, load
+
+if TYPE_CHECKING:
+    from runner.runtime import Runtime
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,6 +37,27 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def settings_of(home: Path | None, config: Path | None, **more: Any) -> Settings:
     """Return the settings with the command line on top."""
     return load(config, home=home, **more)
+
+
+@contextmanager
+def stored_runtime(home: Path | None, config: Path | None) -> Iterator[Runtime]:
+    """Open what is stored, for commands that look at it.
+
+    Raises:
+        Unavailable: there is nothing below this home.
+    """
+    from runner import wiring
+
+    settings = settings_of(home, config)
+    if settings.is_sqlite:
+        file = Path(wiring.database_url(settings).removeprefix("sqlite:///"))
+        if not file.exists():
+            raise Unavailable(
+                f"there is no database {file}: start `headrace up`, "
+                "or name the folder of its state with --home"
+            )
+    with wiring.open_runtime(settings) as runtime:
+        yield runtime
 
 
 def print_json(value: Any) -> None:

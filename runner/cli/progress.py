@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 
 import click
 
@@ -10,7 +11,6 @@ from runner.clock import iso
 from runner.model.execution import Execution
 from runner.model.logs import Level, LogLine
 from runner.model.states import State
-from runner.services.shapes import duration
 from runner.store.base import Store
 
 COLOURS = {
@@ -58,6 +58,17 @@ class Progress:
         for name, value in (execution.outputs or {}).items():
             click.echo(f"  {name}: {value}", err=True)
         sys.stderr.flush()
+
+
+def duration(value: timedelta) -> str:
+    """Return how long something took, for people: 45 ms, 2.0 s, 3 min 20 s, 2 h 5 min."""
+    seconds = max(value.total_seconds(), 0.0)
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def state_word(state: State) -> str:

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.inputs import input_option, read_inputs
+from runner.cli.inputs import input_option, read_inputs, warn_of_unknown
 from runner.cli.options import (
     config_option,
-    home_option,
     json_option,
     print_json,
     reports_errors,
@@ -41,7 +40,11 @@ _GOOD = (State.SUCCESS, State.WARNING)
 @click.option(
     "--namespace", default="local", help="Namespace, if the flow names none.", show_default=True
 )
-@home_option
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to keep the state in  [default: a temporary one]",
+)
 @config_option
 @json_option
 @reports_errors
@@ -110,7 +113,9 @@ def _run(
     with wiring.open_runtime(settings, queue=waiting, migrated=True) as runtime:
         logs.configure(runtime.mask.apply, level="ERROR")
         services = open_services(runtime)
-        stored = services.flows.save(_flow(runtime, path, namespace), by=LOCAL)
+        parsed = _flow(runtime, path, namespace)
+        warn_of_unknown(inputs, parsed)
+        stored = services.flows.save(parsed, by=LOCAL)
         order = Order(stored.row.namespace, stored.row.flow_id, inputs, origin="cli")
         created = services.executions.create(order, by=LOCAL).execution
         progress = Progress(runtime.store, created.id, quiet=as_json)

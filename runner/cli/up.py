@@ -316,14 +316,15 @@ class Supervisor:
             )
         wait = min(_LONGEST_WAIT, 0.1 * 2 ** (child.deaths - 1))
         child.not_before = now + wait
-        click.echo(f"{child.name} ended ({how}); it is started again.", err=True)
+        why = "" if self._is_ready else f": {self._last_words(1)}"
+        click.echo(f"{child.name} ended ({how}){why}; it is started again.", err=True)
 
-    def _last_words(self) -> str:
+    def _last_words(self, count: int = 12) -> str:
         try:
             lines = self._log.read_text("utf-8", "replace").splitlines()
         except OSError:
             return "(see above)"
-        return "\n".join(lines[-12:])
+        return "\n".join(lines[-count:])
 
     # ── ready ────────────────────────────────────────────────────────────────────────────────────
 
@@ -361,6 +362,8 @@ class Supervisor:
 
     def _say_ready(self) -> None:
         if not self._stopping:
+            if self._demo:
+                click.echo(f"Try a push: git clone {self._settings.sources[0].url}")
             click.echo(f"Headrace is ready at {self._settings.web.public_url or self._url}")
             sys.stdout.flush()
 

@@ -96,6 +96,8 @@ def as_text(checked: list[Checked]) -> str:
     blocks = [_block(one, problem) for one in checked for problem in one.problems]
     wrong = sum(not one.valid for one in checked)
     count = len(checked)
+    if not count:
+        return click.style("no .yaml or .yml file is there to check", fg="yellow", bold=True)
     files = "1 file" if count == 1 else f"{count} files"
     summary = f"{files} checked, {wrong} wrong" if wrong else f"{files} checked, all valid"
     return "\n\n".join([*blocks, click.style(summary, fg="red" if wrong else "green", bold=True)])

@@ -30,3 +30,11 @@ def test_we_hear_signals_again_after_a_fork(supervisor):
     assert up._ended(child.pid, wait=True) == 0
     os.kill(os.getpid(), signal.SIGTERM)
     assert supervisor._stopping
+
+
+def test_why_a_process_ended_before_we_were_ready_is_told(supervisor, capsys):
+    supervisor._log.write_text("headrace web: the environment variable PW is not set\n")
+    supervisor._died(up.Child("web", lambda: None), 1, 0.0)
+    assert "(exit code 1): headrace web: the environment variable PW is not set" in (
+        capsys.readouterr().err
+    )
