@@ -6,6 +6,7 @@ stream (`runner.model.logs`).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import Callable, MutableMapping
@@ -35,14 +36,34 @@ def configure(mask: Masking = str, *, level: str = "INFO") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _PatientPrinter(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(
-        level=max(threshold, logging.WARNING),
-        stream=sys.stderr,
-        format="%(levelname)s %(name)s %(message)s",
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_MaskedFormatter(mask))
+    logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[handler], force=True)
+
+
+class _PatientPrinter(structlog.PrintLogger):
+    """Prints what it can: a full disk or a closed pipe must not fail the work that is told of."""
+
+    def msg(self, message: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
+
+
+class _MaskedFormatter(logging.Formatter):
+    """Lines of libraries, masked like ours."""
+
+    def __init__(self, mask: Masking) -> None:
+        super().__init__("%(levelname)s %(name)s %(message)s")
+        self._mask = mask
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._mask(super().format(record))
 
 
 def _masked(
