@@ -14,7 +14,7 @@ from runner import durations
 from runner.engine import lists
 from runner.engine.commands import Announce, SetTimer, Tell
 from runner.engine.events import Evaluated
-from runner.engine.flowables.base import number
+from runner.engine.flowables.base import flag, number, text
 from runner.engine.flowables.loop import DEFAULT_INTERVAL, ROUND
 from runner.engine.step import Step, begin_attempt
 from runner.expressions import is_truthy
@@ -34,7 +34,7 @@ def answered(step: Step, run: TaskRun, event: Evaluated) -> None:
     try:
         if event.error is not None:
             raise ValueError(event.error)
-        if is_truthy(str(event.values.get("condition", ""))):
+        if is_truthy(text(event.values.get("condition", ""))):
             lists.leave_main(step, run.id, failed=False)
         elif limit := _limit_reached(step, run, event.values):
             _stop(step, run, limit, event.values)
@@ -117,5 +117,4 @@ def _stop(step: Step, run: TaskRun, limit: str, values: Mapping[str, Any]) -> No
     step.do(Tell(Level.WARN, f"The loop has reached {limit}", run.id))
     count = int(run.evaluated.get(ROUND, 0)) + 2
     run = step.enter(run, run.state, {"iterationCount": count})
-    fails = is_truthy(str(values.get("failOnMaxReached", "false")))
-    lists.leave_main(step, run.id, failed=fails)
+    lists.leave_main(step, run.id, failed=flag(values.get("failOnMaxReached")))

@@ -11,10 +11,11 @@ from runner import ids
 from runner.engine import restart as restarting
 from runner.engine.creation import CORRELATION_ID, Beginning, begin
 from runner.engine.events import ChildRefused, ChildStarted, Event, Restarted
+from runner.engine.flowables.base import flag
 from runner.engine.restart import replay_whole
 from runner.errors import HeadraceError, NotFound, Refused
 from runner.executor.values import labels_from
-from runner.expressions import Context, is_truthy, render_value
+from runner.expressions import Context, render_value
 from runner.model.evolve import replace
 from runner.model.execution import Execution, StartedBy, TaskRun
 from runner.model.flow import Flow
@@ -257,7 +258,7 @@ def _inherited(
     """All labels with ``inheritLabels`` (but those that the child sets itself), else the system's
     alone.
     """
-    if not is_truthy(str(fields.get("inheritLabels", "false"))):
+    if not flag(fields.get("inheritLabels")):
         return [label for label in execution.labels if label[0].startswith(_SYSTEM)]
     own = {key for key, _ in child.labels}
     return [label for label in execution.labels if label[0] not in own]

@@ -127,8 +127,17 @@ class Fields:
 
     def flag(self, name: str, default: bool) -> bool:
         """Return a boolean property."""
-        value = self.task.properties.get(name, default)
-        return value.strip().lower() == "true" if isinstance(value, str) else bool(value)
+        return flag(self.task.properties.get(name, default))
+
+
+def flag(value: Any) -> bool:
+    """Return a boolean, written as such or as rendered text."""
+    return value.strip().lower() == "true" if isinstance(value, str) else bool(value)
+
+
+def text(value: Any) -> str:
+    """Return a value as expressions see its text: booleans in small letters."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def number(value: Any, default: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from runner.engine.flowables.base import Begun, Flowable
+from runner.engine.flowables.base import Begun, Flowable, text
 from runner.expressions import is_truthy
 from runner.model.evolve import replace
 from runner.model.execution import TaskRun
@@ -20,7 +20,7 @@ class If(Flowable):
         return {"condition": task.properties.get("condition", "false")}
 
     def begin(self, task: Task, run: TaskRun, now: datetime) -> Begun:
-        result = is_truthy(str(run.evaluated["condition"]))
+        result = is_truthy(text(run.evaluated["condition"]))
         return Begun(replace(run, outputs={"evaluationResult": result}))
 
     def main(self, task: Task, run: TaskRun) -> str:
@@ -34,7 +34,7 @@ class Switch(Flowable):
         return {"value": task.properties.get("value")}
 
     def begin(self, task: Task, run: TaskRun, now: datetime) -> Begun:
-        value = str(run.evaluated["value"])
+        value = text(run.evaluated["value"])
         matched = f"cases.{value}" in task.children
         return Begun(replace(run, outputs={"value": value, "defaults": not matched}))
 
