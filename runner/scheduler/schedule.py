@@ -20,8 +20,11 @@ from runner.plugins.trigger import Schedule, ScheduleOnDates
 from runner.runtime import Runtime
 from runner.services.conditions import hold
 
+Conditions = Sequence[Mapping[str, Any]]
+
 _FAR = timedelta(days=3653)
 _MOST_CANDIDATES = 20_000
+_KEEP_DATE = ("DayWeek", "Weekend")
 _MISSED = timedelta(seconds=30)
 """A date found later than this was missed; one found sooner is only late."""
 
@@ -55,11 +58,11 @@ class Dates:
 
     def after(self, moment: datetime) -> datetime | None:
         """Return the next date whose conditions hold."""
-        return self._search(moment, forward=True)
+        return self._search(moment, self._conditions, forward=True)
 
     def before(self, moment: datetime) -> datetime | None:
         """Return the last date before whose conditions held."""
-        return self._search(moment, forward=False)
+        return self._search(moment, self._conditions, forward=False)
 
     def following(self, moment: datetime) -> datetime | None:
         """Return the next date, conditions apart."""
@@ -69,27 +72,34 @@ class Dates:
         """Return what expressions see as ``trigger``."""
         if isinstance(self.schedule, ScheduleOnDates):
             return {}
-        found = {"date": date, "next": self.after(date), "previous": self.before(date)}
+        conditions = [_with_date_kept(raw, date) for raw in self._conditions]
+        found = {
+            "date": date,
+            "next": self._search(date, conditions, forward=True),
+            "previous": self._search(date, conditions, forward=False),
+        }
         return {name: _text(moment) for name, moment in found.items() if moment is not None}
 
     def shown(self, date: datetime) -> datetime:
         """Return a date with the offset of the trigger's zone."""
         return self._calendar.shown(date)
 
-    def _search(self, moment: datetime, *, forward: bool) -> datetime | None:
+    def _search(
+        self, moment: datetime, conditions: Conditions, *, forward: bool
+    ) -> datetime | None:
         step = self._calendar.after if forward else self._calendar.before
         found = step(moment)
         for _ in range(_MOST_CANDIDATES):
             if found is None or abs(found - moment) > _FAR:
                 return None
-            if not self._conditions or self._suits(found):
+            if not conditions or self._suits(conditions, found):
                 return found
             found = step(found)
         return None
 
-    def _suits(self, date: datetime) -> bool:
+    def _suits(self, conditions: Conditions, date: datetime) -> bool:
         context = Context({"trigger": {"date": _text(date)}})
-        return hold(self._runtime, self._conditions, context, Facts(date=date))
+        return hold(self._runtime, conditions, context, Facts(date=date))
 
     def _is_on_dates(self, raw: Mapping[str, Any]) -> bool:
         found = self._runtime.registry.find(str(raw.get("type")))
@@ -122,6 +132,21 @@ def look(dates: Dates, next_at: datetime, now: datetime, *, recover: str, was_he
 def recovery(schedule: Schedule | ScheduleOnDates, *, is_from_git: bool) -> str:
     """Return which missed dates are made up for: the last one, for flows from Git; else all."""
     return schedule.recover_missed_schedules or ("LAST" if is_from_git else "ALL")
+
+
+def _with_date_kept(raw: Mapping[str, Any], date: datetime) -> Mapping[str, Any]:
+    """Return a condition as Kestra asks it about the dates before and after: a DayWeek or Weekend
+    whose `date` is written out goes on judging the trigger's own date.
+    """
+    made = (
+        {**raw, "conditions": [_with_date_kept(one, date) for one in raw["conditions"]]}
+        if "conditions" in raw
+        else raw
+    )
+    name = str(raw.get("type")).rpartition(".")[2].removesuffix("Condition")
+    if name not in _KEEP_DATE or "".join(str(raw.get("date")).split()) != "{{trigger.date}}":
+        return made
+    return {**made, "date": _text(date)}
 
 
 def _calendar(built: Schedule | ScheduleOnDates) -> CronDates | ListedDates:

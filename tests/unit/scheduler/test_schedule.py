@@ -143,3 +143,17 @@ def test_dates_keep_their_time_on_the_wall_behind_a_change(dates):
         "03-17T04:10",
         "03-18T04:10",
     ]
+
+
+@pytest.mark.parametrize(
+    "condition", [{"type": "Weekend"}, {"type": "DayWeek", "dayOfWeek": "SATURDAY"}]
+)
+def test_a_weekend_with_its_date_written_out_shapes_no_previous_date(dates, condition):
+    condition = {**condition, "type": CONDITION + condition["type"]}
+    bare = dates("0 9 * * *", conditions=[condition])
+    written = dates("0 9 * * *", conditions=[{**condition, "date": "{{trigger.date}}"}])
+    saturday = at("2024-03-16T09:00:00+00:00")
+
+    assert bare.variables(saturday)["previous"][:10] < "2024-03-15"
+    assert written.variables(saturday)["previous"][:10] == "2024-03-15"
+    assert written.before(saturday) == bare.before(saturday)
