@@ -269,7 +269,8 @@ def what(trigger: Trigger) -> str:
             return str(properties.get("cron", trigger.id))
         case "Commit":
             names = [*(properties.get("branches") or ()), *(properties.get("tags") or ())]
-            return ", ".join(map(str, names)) or "each push"
+            pushes = ", ".join(map(str, names)) or "each push"
+            return f"{pushes}, by path" if properties.get("paths") else pushes
         case _:
             return trigger.id
 

@@ -72,7 +72,9 @@ def _first(sources: Sequence[tuple[SourceRow, int]]) -> SourceRow:
 
 def _note(broken: Sequence[str], problems: int) -> str:
     if broken:
-        return f"{broken[0]} is unreachable" if len(broken) == 1 else f"{len(broken)} unreachable"
+        return (
+            f"{broken[0]} cannot be read" if len(broken) == 1 else f"{len(broken)} cannot be read"
+        )
     return words.many(problems, "problem") if problems else ""
 
 
@@ -82,6 +84,6 @@ def _title(sources: Sequence[tuple[SourceRow, int]], broken: Sequence[str], prob
     if len(sources) > 1:
         said.append(f"{len(sources)} sources")
     if broken:
-        said.append(f"unreachable: {', '.join(broken)}")
+        said.append(f"cannot be read: {', '.join(broken)}")
     said.append(f"{words.many(problems, 'problem')} in all sources" if problems else "no problems")
     return "; ".join(said)

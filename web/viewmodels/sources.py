@@ -153,6 +153,8 @@ def _polled(facts: SourceFacts, now: datetime, zone: tzinfo) -> str:
 def _hint(row: SourceRow) -> str:
     if row.state not in _BROKEN:
         return ""
+    if "allow_local" in (row.error or ""):
+        return "Mend headrace.yaml, then send SIGHUP to Headrace or start it again. It tells more:"
     host = urlsplit(row.url).hostname
     if host is None:
         return "Check that the path exists and that this machine may read it:"

@@ -15,9 +15,9 @@ export function closeSomething(): boolean {
   return closeMenus(null);
 }
 
-export function toast(text: string, isError = false): void {
+export function toast(text: string, isError = false, isBad = isError): void {
   const box = document.createElement("div");
-  box.className = `toast ${isError ? "bad" : "good"}`;
+  box.className = `toast ${isBad ? "bad" : "good"}`;
   box.setAttribute("role", isError ? "alert" : "status");
   const words = document.createElement("span");
   words.textContent = text;

@@ -58,7 +58,8 @@ function lines(html: string): void {
 function ended(title: string): void {
   document.body.dataset["topics"] = "head";
   document.title = `${title} · Headrace`;
-  toast(title.replace(/ · .*/, ""));
+  const words = title.replace(/ · .*/, "");
+  toast(words, false, /(failed|killed|cancelled)$/.test(words));
 }
 
 /** After htmx has put in a part of another page: follow what that page follows. */
