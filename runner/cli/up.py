@@ -29,7 +29,7 @@ import click
 
 from runner.cli.options import config_option, home_option, reports_errors, settings_of
 from runner.errors import HeadraceError, Refused, Unavailable
-from runner.settings import Settings, SourceSettings
+from runner.settings import Settings, SourceSettings, resolve
 
 PROCESSES = "headrace.processes"
 """Entry points ``name = "module:serve"``: ``serve(settings, config, listener)`` works until
@@ -178,6 +178,9 @@ class Supervisor:
 
     def _check_exposure(self) -> None:
         web = self._settings.web
+        for reference in (web.password, web.session_secret, *(each.token for each in web.tokens)):
+            if reference:
+                resolve(reference)  # what is not set is told here, not by a web process that ends
         if not _is_loopback(web.host) and not (web.password or web.tokens):
             raise Refused(
                 f"Headrace does not listen on {web.host} without credentials: set web.username "
@@ -316,15 +319,21 @@ class Supervisor:
             )
         wait = min(_LONGEST_WAIT, 0.1 * 2 ** (child.deaths - 1))
         child.not_before = now + wait
-        why = "" if self._is_ready else f": {self._last_words(1)}"
-        click.echo(f"{child.name} ended ({how}){why}; it is started again.", err=True)
+        why = self._reason(child.name)
+        click.echo(f"{child.name} ended ({how}{why}); it is started again.", err=True)
 
-    def _last_words(self, count: int = 12) -> str:
+    def _reason(self, name: str) -> str:
+        """Return what a child that ended said of itself, in its last line."""
+        begin = f"headrace {name}: "
+        last = self._last_words().splitlines()[-1:]
+        return f": {last[0].removeprefix(begin)}" if last and last[0].startswith(begin) else ""
+
+    def _last_words(self) -> str:
         try:
             lines = self._log.read_text("utf-8", "replace").splitlines()
         except OSError:
             return "(see above)"
-        return "\n".join(lines[-count:])
+        return "\n".join(lines[-12:])
 
     # ── ready ────────────────────────────────────────────────────────────────────────────────────
 

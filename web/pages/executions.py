@@ -16,6 +16,7 @@ from web.pages.rendering import dashboard, page, zone
 from web.pages.site import COUNTS, bp
 from web.viewmodels import history
 from web.viewmodels.query import Query, parse
+from web.viewmodels.sources import BROKEN
 
 READ = "executions:read"
 ROWS = 40  # as many as fit into the budget of a page
@@ -76,7 +77,12 @@ def _nothing_yet() -> bool:
 
 def _welcome() -> Mapping[str, object]:
     sources = dashboard().sources()
-    return {"has_source": bool(sources), "has_flow": bool(dashboard().flows())}
+    broken = [row.name for row, _ in sources if row.state in BROKEN]
+    return {
+        "has_source": bool(sources) and not broken,
+        "broken": broken,
+        "has_flow": bool(dashboard().flows()),
+    }
 
 
 def _counts() -> Counts:

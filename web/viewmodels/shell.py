@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from runner.model.states import State
 from runner.store.base import SourceRow
 from web.viewmodels import words
+from web.viewmodels.sources import BROKEN
 from web.viewmodels.words import Shown
-
-_BROKEN = frozenset({"UNREACHABLE", "FAILED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ def head(sources: Sequence[tuple[SourceRow, int]]) -> Head:
     """Return the chip of all sources: the first one's branch and commit, and what is wrong."""
     if not sources:
         return Head(words.shown(State.CREATED), "No source yet", "", "", "No source is configured")
-    broken = [row.name for row, _ in sources if row.state in _BROKEN]
+    broken = [row.name for row, _ in sources if row.state in BROKEN]
     problems = sum(count for _, count in sources)
     first = _first(sources)
     state = State.SUCCESS

@@ -21,7 +21,7 @@ _STATES = {
     "EMPTY": Tag("Empty repository", "idle", "s-created"),
     "FAILED": Tag("Failed", "bad", "s-failed"),
 }
-_BROKEN = frozenset({"UNREACHABLE", "FAILED"})
+BROKEN = frozenset({"UNREACHABLE", "FAILED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,8 @@ def source(facts: SourceFacts, now: datetime, zone: tzinfo, *, most: int = 10) -
         ),
         more_problems=max(len(facts.problems) - most, 0),
         commits=tuple(_commit(run, commits, facts, now, zone) for run in facts.runs),
-        is_broken=row.state in _BROKEN,
-        sync_word="Try now" if row.state in _BROKEN else "Sync now",
+        is_broken=row.state in BROKEN,
+        sync_word="Try now" if row.state in BROKEN else "Sync now",
     )
 
 
@@ -139,19 +139,19 @@ def _took(facts: SourceFacts) -> str:
 def _polled(facts: SourceFacts, now: datetime, zone: tzinfo) -> str:
     row = facts.row
     said = []
-    if row.state in _BROKEN and row.next_poll_at:
+    if row.state in BROKEN and row.next_poll_at:
         at = words.moment(row.next_poll_at, now, zone).text
         said.append(f"next try {at}, after {words.many(row.failures, 'failure')}")
     elif facts.poll:
         said.append(f"polled every {facts.poll}")
-    if row.state in _BROKEN and row.synced_at:
+    if row.state in BROKEN and row.synced_at:
         at = words.moment(row.synced_at, now, zone, suffix=True).text
         said.append(f"last good sync {at}")
     return ", ".join(said)
 
 
 def _hint(row: SourceRow) -> str:
-    if row.state not in _BROKEN:
+    if row.state not in BROKEN:
         return ""
     if "allow_local" in (row.error or ""):
         return "Mend headrace.yaml, then send SIGHUP to Headrace or start it again. It tells more:"

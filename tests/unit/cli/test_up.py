@@ -4,6 +4,7 @@ import signal
 import pytest
 
 from runner.cli import up
+from runner.errors import SettingsInvalid
 from runner.settings import Settings
 
 
@@ -32,9 +33,22 @@ def test_we_hear_signals_again_after_a_fork(supervisor):
     assert supervisor._stopping
 
 
-def test_why_a_process_ended_before_we_were_ready_is_told(supervisor, capsys):
-    supervisor._log.write_text("headrace web: the environment variable PW is not set\n")
+def test_why_a_process_ended_is_told(supervisor, capsys):
+    supervisor._log.write_text('{"event": "worker started"}\nheadrace web: the port is taken\n')
     supervisor._died(up.Child("web", lambda: None), 1, 0.0)
-    assert "(exit code 1): headrace web: the environment variable PW is not set" in (
-        capsys.readouterr().err
-    )
+    assert "web ended (exit code 1: the port is taken); it is started" in capsys.readouterr().err
+
+
+def test_what_another_process_logged_is_no_reason(supervisor, capsys):
+    supervisor._log.write_text('{"event": "worker started"}\n')
+    supervisor._died(up.Child("web", lambda: None), 1, 0.0)
+    assert "web ended (exit code 1); it is started" in capsys.readouterr().err
+
+
+def test_a_password_whose_variable_is_not_set_is_told_before_anything_starts(tmp_path, monkeypatch):
+    monkeypatch.delenv("NOT_SET", raising=False)
+    web = {"username": "ada", "password": "${NOT_SET}"}
+    settings = Settings.model_validate({"home": tmp_path, "web": web})
+    made = up.Supervisor(settings, None, demo=False, verbose=True)
+    with pytest.raises(SettingsInvalid, match="NOT_SET"):
+        made._check_exposure()

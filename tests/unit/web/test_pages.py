@@ -93,6 +93,14 @@ def test_an_empty_server_shows_the_first_steps(site):
     assert "No source is named yet" in page_of(site, "/sources")
 
 
+def test_the_first_steps_say_that_a_source_cannot_be_read(site, runtime):
+    with runtime.store.begin() as tx:
+        tx.sources.save(SourceRow("team", "/srv/f.git", "main", "FAILED", error="no such path"))
+    shown = page_of(site, "/")
+    assert "<b>team</b> cannot be read" in shown
+    assert "It reads from Git" not in shown
+
+
 def test_the_history_shows_runs_and_filters_them(site, run):
     failed, good = run(FAILS, "fails"), run(HELLO, "hello")
 
