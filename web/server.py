@@ -9,6 +9,7 @@ creations) start when first needed, so after the fork; the store forgets its con
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,8 @@ from web.context import Ready
 from web.security import check_may_listen
 
 GRACE_SECONDS = 5
+READ_SECONDS = 10
+WRITE_SECONDS = 30
 _LONGEST_LINE = 8190
 
 
@@ -84,6 +87,8 @@ class Server(BaseApplication):
         }
 
     def _started(self, worker: ThreadWorker) -> None:
+        for listener in worker.sockets:
+            _limit_waiting(listener)
         if self._watch is not None:
             self._watch(worker)
         if self._on_ready is not None:
@@ -112,6 +117,16 @@ def serve(
     stop = _Stop()
     app = create_app(runtime, ready=ready, is_stopping=stop)
     Server(app, settings, listener=listener, on_ready=on_ready, watch=stop.watch).run()
+
+
+def _limit_waiting(listener: socket.socket) -> None:
+    """Give up on clients that stop in the middle: each holds a thread. Accepted ones inherit it."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(READ_SECONDS))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(WRITE_SECONDS))
+
+
+def _timeval(seconds: int) -> bytes:
+    return struct.pack("ll", seconds, 0)
 
 
 def _check_listener(listener: socket.socket, settings: WebSettings) -> None:
