@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,7 @@ class ProcessRunner:
     def _start(self, command: Command, mark: str) -> Running:
         env = {**self._environment, **command.env, MARK: mark}
         env.setdefault("PATH", os.defpath)
+        _check_texts(command.argv, env)
         request = shim.Request(
             argv=list(command.argv),
             cwd=str(command.working_dir),
@@ -270,6 +271,15 @@ def send(control: socket.socket, order: bytes) -> None:
     """Send an order; a command that is over needs none."""
     with contextlib.suppress(OSError):
         control.sendall(order)
+
+
+def _check_texts(argv: Sequence[str], env: Mapping[str, str]) -> None:
+    """Refuse what no process can be given. Raises CannotRun."""
+    for what, texts in (("the command", argv), ("an environment variable", [*env, *env.values()])):
+        if any("\0" in text for text in texts):
+            raise CannotRun(f"{what} holds the character NUL, which no process can be given")
+    if wrong := next((name for name in env if not name or "=" in name), None):
+        raise CannotRun(f"{wrong!r} is no name of an environment variable")
 
 
 def _ended(command: Command, result: Mapping[str, Any]) -> Ended:

@@ -51,6 +51,20 @@ class TestProcessRunner(TaskRunnerContract):
         """A length of sleep that no other test uses, to find the process by."""
         return f"600.{uuid.uuid4().int % 10**9:09}"
 
+    @pytest.mark.parametrize(
+        ("argv", "env", "told"),
+        [
+            (["echo", "a\0b"], {}, "the command holds the character NUL"),
+            (["echo"], {"A": "a\0b"}, "an environment variable holds the character NUL"),
+            (["echo"], {"A=B": "x"}, "'A=B' is no name of an environment variable"),
+        ],
+    )
+    def test_what_no_process_can_be_given_is_told(self, tmp_path, argv, env, told):
+        runner = ProcessRunner(ENVIRONMENT)
+        command = Command(argv, tmp_path, env=env)
+        with pytest.raises(CannotRun, match=told):
+            runner.run(command, lambda *_: None, lambda _: None)
+
     def test_stop_ends_what_left_the_group(self, play, seconds):
         script = f"setsid sleep {seconds} & (setsid sh -c 'sleep {seconds} &' &) ; echo up; wait"
 
