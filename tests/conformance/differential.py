@@ -2,7 +2,8 @@
 
     python -m tests.conformance.differential --kestra http://… --ours http://… --count 500 --seed 1
 
-Both speak Kestra's REST API. A difference is printed with its seed, and its flow is left in --keep.
+Both speak Kestra's REST API. Known differences (see `differences`) are counted by row; a new one is
+printed with its seed, and its flow is left in --keep.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,10 +22,16 @@ from typing import Any
 import requests
 import yaml
 
+from .differences import Run, Seen, known
+
 NAMESPACE = "differential"
 _FLOW = "io.kestra.plugin.core.flow."
+_KINDS = (
+    *("Sequential", "Parallel", "ForEach", "If", "Switch", "Dag", "AllowFailure"),
+    *("LoopUntil", "Limited"),
+)
 _ENDED = {"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED"}
-_SECONDS = 40.0
+_SECONDS = 20.0
 
 Json = dict[str, Any]
 
@@ -57,12 +65,10 @@ class Generator:
     def node(self, depth: int) -> Json:
         if depth == 0 or self.dice.random() < 0.5:
             return self.leaf()
-        kind = self.dice.choice(
-            ["Sequential", "Parallel", "ForEach", "If", "Switch", "Dag", "AllowFailure"]
-        )
+        kind = self.dice.choice(_KINDS)
         made = {**self.common(), "type": _FLOW + kind, **getattr(self, f"of_{kind}")(depth - 1)}
         for name in ("errors", "finally"):
-            if self.dice.random() < 0.2:
+            if self.dice.random() < 0.2 and kind != "LoopUntil":
                 made[name] = [self.leaf()]
         return made
 
@@ -101,8 +107,23 @@ class Generator:
     def of_ForEach(self, depth: int) -> Json:
         return {"tasks": self.some(depth), "values": ["a", "b"][: self.dice.randint(1, 2)]}
 
+    def of_Limited(self, depth: int) -> Json:
+        """Return a ForEach whose values may run side by side."""
+        made = {"values": ["a", "b", "c"], "concurrencyLimit": self.dice.choice([0, 2])}
+        return {"type": _FLOW + "ForEach", "tasks": self.calm(depth), **made}
+
+    def of_LoopUntil(self, depth: int) -> Json:
+        """Return a loop that Kestra can bring to its end: flat, and no task in it fails."""
+        made: Json = {
+            "tasks": self.calm(0),
+            "condition": self.dice.choice(["{{ true }}", "{{ false }}", True, False]),
+            "checkFrequency": {"interval": "PT0.1S", "maxIterations": self.dice.randint(1, 2)},
+            "failOnMaxReached": self.dice.random() < 0.3,
+        }
+        return {**made, "allowFailure": False} if made["failOnMaxReached"] else made
+
     def of_If(self, depth: int) -> Json:
-        condition = self.dice.choice(["{{ true }}", "{{ false }}"])
+        condition = self.dice.choice(["{{ true }}", "{{ false }}", True, False])
         return {"condition": condition, "then": self.some(depth), "else": self.some(depth)}
 
     def of_Switch(self, depth: int) -> Json:
@@ -125,6 +146,8 @@ class Generator:
             if each.get("type", "").endswith((".Fail", ".Exit")):
                 each.pop("state", None)
                 each |= {"type": "io.kestra.plugin.core.debug.Return", "format": "calm"}
+            if "failOnMaxReached" in each:
+                each["failOnMaxReached"] = False
         return tasks
 
 
@@ -144,7 +167,7 @@ class Server:
     def __init__(self, url: str) -> None:
         self._base = f"{url}/api/v1/main"
 
-    def run(self, flow: Mapping[str, Any]) -> Json:
+    def run(self, flow: Mapping[str, Any]) -> Seen:
         """Run a flow to its end and return what can be compared."""
         text = yaml.safe_dump(dict(flow), sort_keys=False)
         headers = {"Content-Type": "application/x-yaml"}
@@ -153,14 +176,14 @@ class Server:
         if answer.status_code == 404:
             answer = self._call("POST", "/flows", data=text.encode(), headers=headers)
         if answer.status_code >= 400:
-            return {"refused": answer.text[:300]}
+            return Seen("", refused=f"{answer.status_code} {answer.text[:300]}")
         started = self._call("POST", f"/executions/{flow['namespace']}/{flow['id']}").json()
         return self._seen(started["id"], "afterExecution" in flow)
 
     def _call(self, method: str, path: str, **given: Any) -> requests.Response:
         return requests.request(method, self._base + path, timeout=60, **given)
 
-    def _seen(self, execution_id: str, waits: bool) -> Json:
+    def _seen(self, execution_id: str, waits: bool) -> Seen:
         give_up = time.monotonic() + _SECONDS
         while True:
             execution = self._call("GET", f"/executions/{execution_id}").json()
@@ -175,26 +198,25 @@ class Server:
 
 
 def _is_open(execution: Json) -> bool:
-    open_states = {"CREATED", "SUBMITTED", "RUNNING", "RETRYING"}
+    open_states = {"CREATED", "SUBMITTED", "RUNNING", "RETRYING", "PAUSED"}
     runs = execution.get("taskRunList") or []
     return any(run["state"]["current"] in open_states for run in runs)
 
 
-def _comparable(execution: Json) -> Json:
-    runs = [
-        f"{run['taskId']}/{run.get('value') or ''} {run['state']['current']} "
-        f"{(run.get('outputs') or {}).get('value') or ''} {len(run.get('attempts') or [])}"
-        for run in execution.get("taskRunList") or []
-    ]
-    return {
-        "state": execution["state"]["current"],
-        "outputs": execution.get("outputs") or {},
-        "runs": sorted(runs),
-    }
+def _comparable(execution: Json) -> Seen:
+    runs = (_run(run) for run in execution.get("taskRunList") or [])
+    outputs = execution.get("outputs") or {}
+    return Seen(execution["state"]["current"], outputs, tuple(sorted(runs)))
+
+
+def _run(run: Json) -> Run:
+    value, output = run.get("value"), (run.get("outputs") or {}).get("value")
+    state, attempts = run["state"]["current"], len(run.get("attempts") or [])
+    return Run(run["taskId"], str(value or ""), state, str(output or ""), attempts)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare; 0 when nothing differs."""
+    """Compare; 0 when nothing new differs."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.differential")
     parser.add_argument("--kestra", required=True)
     parser.add_argument("--ours", required=True)
@@ -205,33 +227,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     kestra, ours = Server(given.kestra), Server(given.ours)
 
-    def compared(seed: int) -> tuple[int, Json, Json, Json]:
+    def compared(seed: int) -> tuple[int, Json, Seen, Seen]:
         flow = Generator(seed).flow()
         return seed, flow, kestra.run(flow), ours.run(flow)
 
-    differing = 0
+    told = Told(given.keep)
     with ThreadPoolExecutor(given.jobs) as pool:
         for seed, flow, theirs, own in pool.map(
             compared, range(given.seed, given.seed + given.count)
         ):
             if theirs != own:
-                differing += 1
-                _tell(seed, theirs, own)
-                if given.keep:
-                    given.keep.mkdir(parents=True, exist_ok=True)
-                    text = yaml.safe_dump(flow, sort_keys=False)
-                    (given.keep / f"{seed}.yaml").write_text(text, "utf-8")
-    print(f"differential: {given.count} flows, {differing} differ")
-    return 1 if differing else 0
+                told.difference(seed, flow, theirs, own)
+    print(f"differential: {given.count} flows, {told.sum()}")
+    return 1 if told.new else 0
 
 
-def _tell(seed: int, theirs: Json, own: Json) -> None:
-    print(f"--- {seed}")
-    for name in sorted({*theirs, *own}):
-        if theirs.get(name) != own.get(name):
-            print(
-                f"  {name}: kestra {theirs.get(name)}\n  {' ' * len(name)}  ours   {own.get(name)}"
-            )
+@dataclass
+class Told:
+    """What was found: the known differences by row, the new ones with their flow."""
+
+    keep: Path | None
+    known: Counter[str] = field(default_factory=Counter)
+    differing: int = 0
+    new: int = 0
+
+    def difference(self, seed: int, flow: Json, theirs: Seen, ours: Seen) -> None:
+        """Count it; say how it differs if no row explains it."""
+        self.differing += 1
+        rows = known(flow, theirs, ours)
+        self.known.update(rows)
+        if rows:
+            print(f"{seed}: known ({'; '.join(rows)})", flush=True)
+            return
+        self.new += 1
+        _tell(seed, theirs, ours)
+        if self.keep:
+            self.keep.mkdir(parents=True, exist_ok=True)
+            text = yaml.safe_dump(flow, sort_keys=False)
+            (self.keep / f"{seed}.yaml").write_text(text, "utf-8")
+
+    def sum(self) -> str:
+        """Return the sum in words, the rows with how often each explained something."""
+        for row, count in self.known.most_common():
+            print(f"{count:5}  {row}")
+        rest = f"{self.new} of them new" if self.new else "all known"
+        return f"{self.differing} differ, {rest}" if self.differing else "none differs"
+
+
+def _tell(seed: int, theirs: Seen, ours: Seen) -> None:
+    print(f"{seed}: NEW", flush=True)
+    for name in ("refused", "state", "outputs"):
+        if getattr(theirs, name) != getattr(ours, name):
+            print(f"  {name}: kestra {getattr(theirs, name)}, ours {getattr(ours, name)}")
+    for server, one, other in (("kestra", theirs, ours), ("ours", ours, theirs)):
+        for run in sorted((Counter(one.runs) - Counter(other.runs)).elements()):
+            print(f"  only {server}: {run}")
 
 
 if __name__ == "__main__":
