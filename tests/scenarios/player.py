@@ -85,9 +85,9 @@ class Player:
         given = {name: _given(value) for name, value in inputs.items()}
         return self.executions.create(Order(*place, given), by=LOCAL).execution.id
 
-    def work(self, until: str | None = None) -> None:
-        """Work until nothing is left to do, or the execution *until* stands still."""
-        for _ in range(_MOST_TURNS):
+    def work(self, most: int = _MOST_TURNS) -> None:
+        """Work until nothing is left to do, which must be after so many turns at most."""
+        for _ in range(most):
             if self.queue.waiting:
                 self._turn(self.queue.waiting.popleft())
             elif not self._jump():
