@@ -166,6 +166,19 @@ def _on_after_exit(situation: Situation, theirs: Seen) -> Seen:
     return undone
 
 
+def _outputs_before_a_retry(situation: Situation, theirs: Seen) -> Seen:
+    """Outputs are rendered when a task has failed that is tried again, and are kept at `Exit`."""
+    ours = situation.ours
+    was_tried = any(
+        "retry" in situation.tasks[run.task]
+        and run.attempts > 1
+        and run.task not in situation.after
+        for run in ours.runs
+    )
+    is_it = was_tried and not ours.outputs and any(_has_exited(situation, run) for run in ours.runs)
+    return replace(theirs, outputs={}) if is_it else theirs
+
+
 def _heard(situation: Situation, run: Run) -> Run:
     """Return our run for one of afterExecution that Kestra has sent off and lost."""
     if run.task not in situation.after or (run.state, run.attempts) != ("SUBMITTED", 0):
@@ -187,5 +200,6 @@ ROWS: Mapping[str, Callable[[Situation, Seen], Seen]] = {
     "Exit in afterExecution changes the state": _exit_after_the_end,
     "retry in afterExecution is ignored": _retry_after_the_end,
     "retry in errors or finally of a flowable never ends": _retry_of_a_handler,
+    "outputs from before a retry stay after Exit": _outputs_before_a_retry,
     "tasks start after Exit": _on_after_exit,
 }

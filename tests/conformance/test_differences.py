@@ -69,9 +69,21 @@ def test_retries_that_kestra_does_not_bring_to_an_end_are_known():
     assert not known(inner, seen(a_run("s", "FAILED"), state="RUNNING"), ours)
 
 
+def test_outputs_from_before_a_retry_are_known_after_exit():
+    flow = a_flow(
+        a_task("t", retry={"maxAttempts": 2}), errors=[a_task("x", _EXIT, state="WARNING")]
+    )
+    ours = seen(a_run("t", "FAILED", attempts=2), a_run("x", "WARNING"), state="WARNING")
+    theirs = replace(ours, outputs={"state": "RUNNING"})
+
+    assert known(flow, theirs, ours) == ("outputs from before a retry stay after Exit",)
+    once = seen(a_run("t", "FAILED"), a_run("x", "WARNING"), state="WARNING")
+    assert not known(flow, replace(once, outputs={"state": "RUNNING"}), once)
+
+
 def test_what_is_left_over_makes_a_difference_new():
     flow = a_flow(a_task("s", _FLOW + "Switch", value="a"), a_task("t"))
     theirs = seen(a_run("s", "SKIPPED", "a"), a_run("t", "FAILED"))
 
     assert known(flow, theirs, seen(a_run("s", "SKIPPED"), a_run("t"))) == ()
-    assert len(ROWS) == 5
+    assert len(ROWS) == 6
