@@ -40,7 +40,7 @@ def register(group: click.Group) -> None:
 @_CONFIG
 @_JSON
 def sync(once: bool, dry_run: bool, home: Path | None, config: Path | None, as_json: bool) -> None:
-    """Read the Git sources and do the other duties of one process: ticks, timers, sweep.
+    """Read the Git sources; fire dates and timers.
 
     SIGHUP reads the settings again. With --once: ends with 1 if a source cannot be synced.
     """

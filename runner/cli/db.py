@@ -19,7 +19,7 @@ def db() -> None:
 @config_option
 @reports_errors
 def upgrade(home: Path | None, config: Path | None) -> None:
-    """Bring the database to the version of this program; safe to repeat."""
+    """Bring the database to this version; safe to repeat."""
     from runner import wiring
     from runner.store import migrate
 

@@ -27,10 +27,11 @@ class _File:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--fix", is_flag=True, help="Rewrite the files instead of showing what would change.")
 def fmt(paths: tuple[Path, ...], fix: bool) -> None:
-    """Rewrite deprecated types, properties and spellings of flows; comments stay.
+    """Rewrite what is deprecated in flows.
 
-    Cron expressions of Quartz become those of Unix. Without --fix the changes are shown as a diff,
-    and the command ends with 1 if there are any.
+    Types, properties and spellings are brought up to date, cron expressions of Quartz become those
+    of Unix; comments stay. Without --fix the changes are shown as a diff, and the command ends with
+    1 if there are any.
     """
     files = [_read(path) for path in files_of(paths)]
     old = [file for file in files if file is not None and file.is_old]

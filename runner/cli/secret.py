@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def secret() -> None:
-    """Keep secrets encrypted in the home; flows read them by secret('NAME')."""
+    """Keep secrets encrypted; flows read them by secret('NAME')."""
 
 
 @secret.command("set")

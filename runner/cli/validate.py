@@ -40,10 +40,10 @@ class Checked:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.option("--namespace", help="Namespace of flows that name none.")
 def validate(paths: tuple[Path, ...], as_json: bool, namespace: str | None) -> None:
-    """Check flow files, and all .yaml and .yml files below folders.
+    """Check flows, without a server.
 
-    Hidden folders, namespace files (_files) and headrace.yaml are passed over. Ends with 1 if
-    anything is wrong.
+    PATHS are files, or folders: all .yaml and .yml files below them are checked, but those in
+    hidden folders, namespace files (_files) and headrace.yaml. Ends with 1 if anything is wrong.
     """
     checked = check_files(files_of(paths), namespace)
     click.echo(as_array(checked) if as_json else as_text(checked))
