@@ -233,10 +233,15 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
         return _overridden(settings, given) if given else settings
     except ValidationError as exc:
         lines = (
-            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
-            for e in exc.errors()
+            f"{'.'.join(map(str, e['loc']))}: {_said(e['type'], e['msg'])}" for e in exc.errors()
         )
         raise SettingsInvalid(f"the settings are wrong ({path}):\n  " + "\n  ".join(lines)) from exc
+
+
+def _said(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "there is no such setting, see docs/reference/settings.md"
+    return message.removeprefix("Value error, ")
 
 
 def _content(path: Path) -> dict[str, Any]:

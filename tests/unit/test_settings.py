@@ -57,3 +57,10 @@ def test_branches_and_paths_that_lead_elsewhere_are_refused(tmp_path, wrong):
     path.write_text(f"sources: [{{name: team, url: 'https://git.example.org/x.git', {wrong}}}]\n")
     with pytest.raises(SettingsInvalid, match=r"sources\.0\."):
         load(path)
+
+
+def test_a_setting_that_does_not_exist_is_named(tmp_path):
+    path = tmp_path / "headrace.yaml"
+    path.write_text("sources: [{name: a, url: 'https://git.example.org/f.git', brnch: m}]\n")
+    with pytest.raises(SettingsInvalid, match=r"sources\.0\.brnch: there is no such setting"):
+        load(path)
