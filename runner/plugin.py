@@ -436,6 +436,11 @@ class RunContext(Protocol):
     ) -> None:
         """Record a ``counter``, ``timer`` (seconds) or ``gauge``."""
 
+    def holds_secret(self, text: str) -> bool:
+        """Say whether a text holds a known secret: it must not become an argument, which everybody
+        on the machine may read.
+        """
+
     @property
     def stopping(self) -> bool:
         """True once the attempt is to end (kill, timeout, shutdown): look at it in long loops."""

@@ -388,6 +388,10 @@ class FakeRunContext:
     ) -> None:
         self.metrics.append(Metric(name, kind, value, dict(tags or {})))
 
+    def holds_secret(self, text: str) -> bool:
+        """Secrets of the fake begin with ``secret-``."""
+        return "secret-" in text
+
     @property
     def stopping(self) -> bool:
         return self._stopped.is_set()

@@ -135,6 +135,9 @@ class AttemptContext:
                 )
             )
 
+    def holds_secret(self, text: str) -> bool:
+        return self._runtime.mask.apply(text) != text
+
     @property
     def stopping(self) -> bool:
         return self._control.stopping

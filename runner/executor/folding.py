@@ -114,6 +114,7 @@ class Folding:
             source=execution.source,
             commit=execution.commit,
             pending=lambda: self.lines,
+            keys=lambda namespace, key: self._kv_buffer.find(namespace, key),
         )
         self._batches: tuple[str, Sequence[str]] | None = None
         self._clean()

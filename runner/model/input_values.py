@@ -140,9 +140,13 @@ def _json(value: Any, _: Settings) -> Any:
     if isinstance(value, list | dict):
         return value
     try:
-        return json.loads(text_of(value))
+        return json.loads(text_of(value), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as exc:
         raise ValueError(f"it is no JSON: {exc}") from exc
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _yaml(value: Any, _: Settings) -> Any:

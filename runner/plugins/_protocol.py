@@ -9,6 +9,7 @@ from typing import Any
 from runner import durations
 from runner.model.logs import Level
 from runner.plugin import RunContext
+from runner.taskrunners.lines import MAX_LINE_BYTES
 
 _METRIC_TYPES = ("counter", "timer", "gauge")
 _LEVELS = {"WARNING": Level.WARN, "CRITICAL": Level.ERROR, "FATAL": Level.ERROR}
@@ -21,6 +22,7 @@ class ScriptOutput:
     def __init__(self, ctx: RunContext) -> None:
         self.vars: dict[str, Any] = {}
         self.counts = {False: 0, True: 0}
+        self.fault: str | None = None  # what was said and could not be understood whole
         self._ctx = ctx
 
     def __call__(self, line: str, is_error: bool) -> None:
@@ -28,6 +30,11 @@ class ScriptOutput:
         text = line.strip()
         if text.startswith("::{") and text.endswith("}::"):
             self._obey(text)
+        elif text.startswith("::{") and len(line.encode()) >= MAX_LINE_BYTES:
+            self.fault = (
+                f"a line of outputs has more than {MAX_LINE_BYTES} bytes: "
+                "write large results to a file and name it in outputFiles"
+            )
         else:
             self._log(Level.ERROR if is_error else Level.INFO, line)
 

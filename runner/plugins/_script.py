@@ -110,6 +110,8 @@ class ScriptTask(Task):
         if ended.stopped:
             raise TaskStopped
         outputs = self._outputs(space, ended, output)
+        if ended.exit_code == 0 and output.fault:
+            raise TaskError(output.fault, outputs=outputs.model_copy(update={"task_runner": None}))
         if ended.exit_code != 0:
             raise TaskError(
                 f"Command failed with exit code {outputs.exit_code}",
@@ -235,7 +237,8 @@ class ScriptTask(Task):
         lines += rendered_lines(ctx, space, self.before_commands, extra)
         lines += self.program(ctx, space, extra)
         text = ("\r\n" if self.target_os == "WINDOWS" else "\n").join(lines)
-        if len(text.encode()) > _MAX_ARGUMENT_BYTES and self.is_shell:
+        is_too_long = len(text.encode()) > _MAX_ARGUMENT_BYTES
+        if self.is_shell and (is_too_long or ctx.holds_secret(text)):
             file = space.write(f"{HIDDEN}/commands.sh", text)
             text = f". {shlex.quote(space.seen_as(file))}"
         return [*self.interpreter, text]

@@ -15,7 +15,7 @@ from runner.expressions import ExpressionError, HttpRequest, secret_entry
 from runner.model.logs import Level, LogLine
 from runner.runtime.files import open_uri
 from runner.runtime.runs import Reader
-from runner.store.base import LogQuery
+from runner.store.base import KvRow, LogQuery
 
 if TYPE_CHECKING:
     from runner.runtime import Runtime
@@ -26,8 +26,8 @@ _MAX_READ_BYTES = 16 * 1024 * 1024
 class FlowWorld:
     """The world of one flow's expressions; *execution_id* when there is an execution.
 
-    *pending* gives its log lines that are not stored yet. *reader* gives the transaction to read in
-    where one is open already.
+    *pending* gives its log lines that are not stored yet, *keys* looks a key up where some are not
+    stored yet. *reader* gives the transaction to read in where one is open already.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class FlowWorld:
         commit: str | None = None,
         pending: Callable[[], Sequence[LogLine]] = tuple,
         reader: Reader | None = None,
+        keys: Callable[[str, str], KvRow | None] | None = None,
     ) -> None:
         self._runtime = runtime
         self._reader = reader or runtime.store.read
@@ -48,6 +49,7 @@ class FlowWorld:
         self._source = source
         self._commit = commit
         self._pending = pending
+        self._keys = keys
 
     def now(self) -> datetime:
         return self._runtime.clock.now()
@@ -74,16 +76,21 @@ class FlowWorld:
         return entry
 
     def kv(self, key: str, namespace: str | None, error_on_missing: bool) -> Any:
-        with self._reader() as tx:
-            for candidate in [namespace] if namespace else _with_parents(self._namespace):
-                row = tx.kv.find(candidate, key)
-                if row is not None and (row.expires_at is None or row.expires_at > self.now()):
-                    return row.value
+        for candidate in [namespace] if namespace else _with_parents(self._namespace):
+            row = self._key(candidate, key)
+            if row is not None and (row.expires_at is None or row.expires_at > self.now()):
+                return row.value
         if error_on_missing:
             raise ExpressionError(
                 f"The key '{key}' does not exist in the namespace '{namespace or self._namespace}'."
             )
         return None
+
+    def _key(self, namespace: str, key: str) -> KvRow | None:
+        if self._keys is not None:
+            return self._keys(namespace, key)
+        with self._reader() as tx:
+            return tx.kv.find(namespace, key)
 
     def read(self, uri: str, version: int | None = None) -> str:
         try:

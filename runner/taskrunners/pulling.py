@@ -46,7 +46,8 @@ class Pull:
             try:
                 return self._once(stopping)
             except docker.errors.APIError as exc:
-                wait = next(left, None) if exc.is_server_error() else None
+                worth_it = exc.is_server_error() and not _is_nowhere(exc)
+                wait = next(left, None) if worth_it else None
                 if wait is None:
                     raise CannotRun(self._refused(exc)) from exc
                 self._log(
@@ -98,8 +99,14 @@ class Pull:
     def _refused(self, exc: Any) -> str:
         return (
             f"cannot pull the image {self._image}: {exc.explanation or exc}. Check its name and "
-            f"tag, and whether the registry needs `credentials`"
+            "tag, and whether the registry needs `credentials`; without a registry, scripts run in "
+            "processes with the setting `task_runner: {default: process}`"
         )
+
+
+def _is_nowhere(exc: Any) -> bool:
+    """Whether the registry's name leads nowhere: waiting does not change that."""
+    return "no such host" in str(exc.explanation or exc)
 
 
 class Progress:

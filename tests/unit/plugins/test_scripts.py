@@ -65,6 +65,19 @@ def test_commands_may_come_from_an_expression(tmp_path):
     assert run(task, ctx).argv[-1] == "set -e\na\nb"
 
 
+def test_a_secret_does_not_become_an_argument(ctx):
+    command = run(commands("login secret-word"), ctx)
+
+    assert not any("secret-word" in argument for argument in command.argv)
+    assert "secret-word" in (command.working_dir / ".headrace" / "commands.sh").read_text()
+
+
+def test_outputs_in_a_line_that_is_too_long_fail_the_task(ctx):
+    line = '::{"outputs":{"x":"' + "b" * 2_200_000
+    with pytest.raises(TaskError, match="outputFiles"):
+        run(commands("true", fake=FakeTaskRunner(lines=[(line, False)])), ctx)
+
+
 def test_what_is_too_long_for_an_argument_goes_through_a_file(ctx):
     command = run(a_script("x" * 200_000), ctx)
 
