@@ -144,7 +144,9 @@ def _retry_of_a_handler(situation: Situation, theirs: Seen) -> Seen:
 
 
 def _on_after_exit(situation: Situation, theirs: Seen) -> Seen:
-    """After `Exit` in a flow with afterExecution, tasks that come later may still start."""
+    """After `Exit` in a flow with afterExecution, tasks that come later may still start, and those
+    of afterExecution may be lost.
+    """
     order = list(situation.tasks)
     exits = [order.index(run.task) for run in situation.ours.runs if _has_exited(situation, run)]
     if not situation.after or not exits:
@@ -158,9 +160,7 @@ def _on_after_exit(situation: Situation, theirs: Seen) -> Seen:
         and order.index(run.task) > min(exits)
     }
     rest = (run for run in theirs.runs if run not in extra)
-    undone = replace(theirs, runs=tuple(rest))
-    if extra:
-        undone = _each_run(undone, lambda run: _heard(situation, run))
+    undone = _each_run(replace(theirs, runs=tuple(rest)), lambda run: _heard(situation, run))
     if any(_has_exited(situation, run) and run.state == theirs.state for run in extra):
         return replace(undone, state=situation.ours.state)
     return undone
@@ -181,7 +181,8 @@ def _outputs_before_a_retry(situation: Situation, theirs: Seen) -> Seen:
 
 def _heard(situation: Situation, run: Run) -> Run:
     """Return our run for one of afterExecution that Kestra has sent off and lost."""
-    if run.task not in situation.after or (run.state, run.attempts) != ("SUBMITTED", 0):
+    is_lost = run.state in ("CREATED", "SUBMITTED") and run.attempts == 0
+    if run.task not in situation.after or not is_lost:
         return run
     return next((own for own in situation.ours.runs if own.place == run.place), run)
 

@@ -53,6 +53,8 @@ def test_tasks_after_exit_are_known_and_those_before_it_not():
     assert known(flow, seen(a_run("x"), a_run("b"), a_run("z")), ours) == (
         "tasks start after Exit",
     )
+    lost = a_run("z", "CREATED", attempts=0)
+    assert known(flow, seen(a_run("x"), a_run("b"), lost), ours) == ("tasks start after Exit",)
     assert not known(flow, seen(a_run("a"), a_run("x"), a_run("z")), ours)
     assert not known(a_flow(*flow["tasks"]), seen(a_run("x"), a_run("b")), seen(a_run("x")))
 
