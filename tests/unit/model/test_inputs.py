@@ -141,3 +141,9 @@ def test_outputs_are_converted_to_their_type():
     assert convert_output(Output("o", "INT", None), "5") == 5
     with pytest.raises(InputInvalid):
         convert_output(Output("o", "INT", None), "five")
+
+
+@pytest.mark.parametrize("text", ["[NaN]", "-Infinity", '{"a": Infinity}'])
+def test_numbers_that_json_does_not_have_are_refused(text):
+    with pytest.raises(InputInvalid, match="no number of JSON"):
+        _one(text, type="JSON")

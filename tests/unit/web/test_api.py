@@ -734,7 +734,7 @@ tasks:
 """
 
 
-@pytest.mark.parametrize("text", ['["a\\ud800b"]', "[99999999999999999999999999, NaN]"])
+@pytest.mark.parametrize("text", ['["a\\ud800b"]', "[99999999999999999999999999, 0.5]"])
 def test_odd_inputs_are_shown_and_hide_no_other_run(client, runtime, services, text):
     services.flows.create(TAKES_JSON, by=LOCAL)
     execution_id = run(client, runtime, "takes", json={"data": text})
