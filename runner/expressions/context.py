@@ -130,11 +130,11 @@ class EmptyWorld:
 class Limits:
     """What one rendering may cost at most."""
 
-    output_chars: int = 8 * 1024 * 1024
+    output_chars: int = 4 * 1024 * 1024
     """Characters of the output, and of any text on the way."""
     elements: int = 1_000_000
     """Elements of a list made by `range`, `..` or by joining lists."""
-    steps: int = 2_000_000
+    steps: int = 1_000_000
     """Rounds of loops, calls, values visited: about half a microsecond each."""
     macro_depth: int = 50
     """Macros, blocks and `render` inside one another."""

@@ -215,12 +215,21 @@ def test_the_locale_is_no_path():
 
 
 def _assert_refused(template, error, typed=False):
-    before, start = _peak_megabytes(), time.thread_time()
+    before, slowness = _peak_megabytes(), _slowness()
+    seconds, message = _refusal(template, error, typed)
+    if seconds >= SECONDS * slowness:  # the cores are shared: once more
+        slowness = max(slowness, _slowness())
+        seconds = min(seconds, _refusal(template, error, typed)[0])
+    assert seconds < SECONDS * max(slowness, _slowness())
+    assert _peak_megabytes() - before < MEGABYTES
+    assert len(message) < 1_000
+
+
+def _refusal(template, error, typed):
+    start = time.thread_time()
     with pytest.raises(error) as raised:
         render_vector(template, VARIABLES, typed=typed)
-    assert time.thread_time() - start < SECONDS * _slowness()
-    assert _peak_megabytes() - before < MEGABYTES
-    assert len(str(raised.value)) < 1_000
+    return time.thread_time() - start, str(raised.value)
 
 
 def _slowness():
