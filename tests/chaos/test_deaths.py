@@ -279,7 +279,9 @@ def test_a_container_outlives_its_worker_and_is_taken_over(headrace, docker_clie
     ]  # the log is read again from its start
     assert lines.count("line 9") == 1  # it went on; it did not start again
     label = f"kestra.io/execution-id={execution_id}"
-    assert docker_client.containers.list(all=True, filters={"label": label}) == []
+    assert (
+        docker_client.containers.list(all=True, ignore_removed=True, filters={"label": label}) == []
+    )
 
 
 def test_a_killed_execution_leaves_no_container(headrace, docker_client, busybox_image):
@@ -302,4 +304,6 @@ def test_a_killed_execution_leaves_no_container(headrace, docker_client, busybox
     assert execution["state"]["current"] == "KILLED"
     assert time.monotonic() - killed_at < 5
     label = f"kestra.io/execution-id={execution_id}"
-    assert docker_client.containers.list(all=True, filters={"label": label}) == []
+    assert (
+        docker_client.containers.list(all=True, ignore_removed=True, filters={"label": label}) == []
+    )

@@ -117,4 +117,4 @@ def test_from_push_to_green(
 
 def _containers_of(client: DockerClient, execution_id: str) -> list:
     label = f"kestra.io/execution-id={execution_id}"
-    return client.containers.list(all=True, filters={"label": label})
+    return client.containers.list(all=True, ignore_removed=True, filters={"label": label})

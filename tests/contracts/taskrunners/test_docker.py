@@ -72,7 +72,9 @@ def labels(run, attempt=0):
 
 
 def of_run(client, run):
-    return client.containers.list(all=True, filters={"label": f"{TASK_RUN_LABEL}={run}"})
+    return client.containers.list(
+        all=True, ignore_removed=True, filters={"label": f"{TASK_RUN_LABEL}={run}"}
+    )
 
 
 def start_lost(client, run, script, attempt=0, folder="/w"):
