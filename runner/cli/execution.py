@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.inputs import input_option, read_inputs
 from runner.cli.options import (
+    breakpoint_option,
     config_option,
     home_option,
     json_option,
@@ -19,6 +21,7 @@ from runner.cli.options import (
 )
 from runner.cli.progress import Progress, log_line, state_word
 from runner.clock import iso
+from runner.errors import ArgumentInvalid
 from runner.model.states import State
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ _FOLLOW_SECONDS = 0.2
 
 @click.group()
 def execution() -> None:
-    """List, show, follow, replay and kill executions."""
+    """List, show, follow, resume, replay and kill executions."""
 
 
 @execution.command("list")
@@ -142,6 +145,7 @@ def _print_new(services: Services, execution_id: str, cursor: dict[tuple[str, in
 @click.argument("execution_id")
 @click.option("--task-run", help="Keep what ran before this task run: its id, see `show --json`.")
 @click.option("--revision", help="A revision's number, or `latest`.")
+@breakpoint_option
 @home_option
 @config_option
 @json_option
@@ -150,6 +154,7 @@ def replay(
     execution_id: str,
     task_run: str | None,
     revision: str | None,
+    breakpoints: tuple[str, ...],
     home: Path | None,
     config: Path | None,
     as_json: bool,
@@ -161,12 +166,53 @@ def replay(
     wanted = int(revision) if revision and revision.isdigit() else revision
     with stored_runtime(home, config) as runtime:
         replayed = open_services(runtime).executions.replay(
-            execution_id, from_task_run=task_run, revision=wanted, by=LOCAL
+            execution_id,
+            from_task_run=task_run,
+            revision=wanted,
+            breakpoints=breakpoints,
+            by=LOCAL,
         )
     if as_json:
         print_json({"id": replayed.id, "parentId": execution_id})
     else:
         click.echo(replayed.id)
+
+
+@execution.command()
+@click.argument("execution_id")
+@input_option
+@breakpoint_option
+@home_option
+@config_option
+@reports_errors
+def resume(
+    execution_id: str,
+    inputs: tuple[str, ...],
+    breakpoints: tuple[str, ...],
+    home: Path | None,
+    config: Path | None,
+) -> None:
+    """Let an execution go on that is paused or stands at a breakpoint.
+
+    \b
+    --input gives what the Pause asks for (onResume). --breakpoint replaces the breakpoints that
+    are left of an execution that stands at one.
+    """
+    from runner.services.bundle import open_services
+    from runner.services.principal import LOCAL
+
+    with stored_runtime(home, config) as runtime:
+        executions = open_services(runtime).executions
+        if executions.head(execution_id).state is State.BREAKPOINT:
+            if inputs:
+                raise ArgumentInvalid("it stands at a breakpoint, where nothing is asked for")
+            left = breakpoints or None
+            executions.resume_from_breakpoint(execution_id, breakpoints=left, by=LOCAL)
+        elif breakpoints:
+            raise ArgumentInvalid("--breakpoint is for an execution that stands at one")
+        else:
+            executions.resume(execution_id, inputs=read_inputs(inputs), by=LOCAL)
+    click.echo(f"{execution_id} goes on")
 
 
 @execution.command()

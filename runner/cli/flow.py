@@ -9,6 +9,7 @@ import click
 
 from runner.cli.inputs import input_option, read_inputs, warn_of_unknown
 from runner.cli.options import (
+    breakpoint_option,
     config_option,
     home_option,
     json_option,
@@ -115,6 +116,7 @@ def show(
 @flow.command()
 @click.argument("name", metavar="NAMESPACE/ID")
 @input_option
+@breakpoint_option
 @click.option("--wait", is_flag=True, help="Follow it to its end; exit code 1 if it fails.")
 @home_option
 @config_option
@@ -123,6 +125,7 @@ def show(
 def run(
     name: str,
     inputs: tuple[str, ...],
+    breakpoints: tuple[str, ...],
     wait: bool,
     home: Path | None,
     config: Path | None,
@@ -144,7 +147,13 @@ def run(
         services = open_services(runtime)
         stored, given = _stored(services, name), read_inputs(inputs)
         warn_of_unknown(given, stored.parsed)
-        order = Order(stored.row.namespace, stored.row.flow_id, given, origin="cli")
+        order = Order(
+            stored.row.namespace,
+            stored.row.flow_id,
+            given,
+            breakpoints=breakpoints,
+            origin="cli",
+        )
         created = services.executions.create(order, by=LOCAL).execution
         if wait:
             progress = Progress(runtime.store, created.id, quiet=as_json)

@@ -31,6 +31,13 @@ config_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Settings file  [default: headrace.yaml, if it is here]",
 )
+breakpoint_option = click.option(
+    "--breakpoint",
+    "breakpoints",
+    multiple=True,
+    metavar="TASK[.VALUE]",
+    help="Stop before this task, or before it of one loop value. May be repeated.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 
 

@@ -44,7 +44,7 @@ class Progress:
             runs = tx.task_runs.of_execution(self._execution_id)
         for run in runs:
             if self._seen.get(run.id) is not run.state and (
-                run.state.is_terminal or run.state is State.PAUSED
+                run.state.is_terminal or run.state.stands_still
             ):
                 self._seen[run.id] = run.state
                 name = run.task_id if run.value is None else f"{run.task_id} [{run.value}]"

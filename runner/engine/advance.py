@@ -12,6 +12,7 @@ from typing import assert_never
 
 from runner.engine import (
     batches,
+    breakpoints,
     directories,
     ending,
     kill,
@@ -38,6 +39,7 @@ from runner.engine.events import (
     Recovered,
     Restarted,
     Resume,
+    ResumeFromBreakpoint,
     Started,
     TaskFailed,
     TaskKilled,
@@ -77,6 +79,8 @@ def advance(
             pausing.pause(step)
         case Resume():
             pausing.resume(step, event)
+        case ResumeFromBreakpoint():
+            breakpoints.resume(step, event)
         case ChildStarted() | ChildRefused() | ChildEnded():
             subflows.heard(step, event)
         case Restarted():
@@ -218,8 +222,8 @@ def _timer(step: Step, key: str) -> None:
 
 
 def _retry(step: Step, run: TaskRun) -> None:
-    if step.execution.state is State.PAUSED:
-        step.execution = replace(step.execution, deferred=(*step.execution.deferred, run.id))
+    if step.execution.state.stands_still:
+        pausing.defer(step, run.id)
         return
     if step.execution.state is State.RETRYING:
         step.execution = step.execution.enter(State.RUNNING, step.now)
@@ -257,11 +261,15 @@ def _go_on(step: Step, run_ids: tuple[str, ...]) -> None:
 
 def _continued(step: Step, run_id: str) -> None:
     run = step.find(run_id)
-    if run is None or step.execution.state is not State.RUNNING:
+    if run is None or run.state.is_terminal:
+        return
+    if step.execution.state.stands_still:
+        pausing.defer(step, run_id)
+        return
+    if step.execution.state is not State.RUNNING:
         return
     if step.task(run).type == batches.TYPE:
-        if not run.state.is_terminal:
-            batches.start_more(step, run)
+        batches.start_more(step, run)
     else:
         lists.continue_children(step, run)
 

@@ -90,7 +90,9 @@ def _core(hint: Any) -> Any:
     """Return which conversion a type hint asks for: the hint without None."""
     options = [option for option in get_args(hint) or (hint,) if option is not type(None)]
     found = [option for option in options if option in (datetime, State)]
-    return found[0] if found else tuple if getattr(hint, "__origin__", None) is tuple else None
+    if any(getattr(option, "__origin__", None) is tuple for option in (hint, *options)):
+        return tuple
+    return found[0] if found else None
 
 
 _Conversion = Callable[[Any], Any] | None

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from runner.model.execution import Execution, Labels, StartedBy
+from runner.model.execution import Breakpoint, Execution, Labels, StartedBy
 from runner.model.flow import Flow
 from runner.model.states import State
 
@@ -35,6 +35,7 @@ class Beginning:
     correlation_id: str | None = None
     schedule_at: datetime | None = None
     kind: str = "NORMAL"
+    breakpoints: tuple[Breakpoint, ...] = ()
     commit: str | None = None
     execution_id: str | None = None
     upstream_id: str | None = None
@@ -64,6 +65,7 @@ def begin(
         trigger=beginning.trigger,
         schedule_at=beginning.schedule_at,
         kind=beginning.kind,
+        breakpoints=beginning.breakpoints,
         source=source,
         commit=commit,
     )

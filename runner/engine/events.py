@@ -138,6 +138,16 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
+class ResumeFromBreakpoint:
+    """Somebody lets what stands at a breakpoint go on. *breakpoints* (``task`` or ``task.value``)
+    replace those that are left; None leaves them.
+    """
+
+    breakpoints: tuple[str, ...] | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ChildStarted:
     """The execution of a Subflow exists now."""
 
@@ -200,6 +210,7 @@ Event = (
     | Kill
     | Pause
     | Resume
+    | ResumeFromBreakpoint
     | ChildStarted
     | ChildRefused
     | ChildEnded

@@ -8,7 +8,7 @@ simply runs.
 
 from __future__ import annotations
 
-from runner.engine import ending, listening
+from runner.engine import breakpoints, ending, listening, pausing
 from runner.engine.commands import ClearTimer, Continue, Evaluate, RunTask, Tell
 from runner.engine.flowables import FLOWABLES, ROOT
 from runner.engine.flowables.base import Begun, Child, Flowable, Next, Situation, sequential
@@ -49,8 +49,8 @@ def child_ended(step: Step, child: TaskRun) -> None:
     """Work on the end of a task run: next siblings, another list, or the end of its owner."""
     if step.execution.state is State.KILLING:
         return
-    if step.execution.state is State.PAUSED:
-        step.execution = replace(step.execution, deferred=(*step.execution.deferred, child.id))
+    if step.execution.state.stands_still:
+        pausing.defer(step, child.id)
         return
     owner, scope = child.parent_id, step.scope(child.parent_id)
     place = step.flow.places.get(child.task_id)
@@ -239,7 +239,9 @@ def create(step: Step, owner: OwnerId, child: Child) -> TaskRun:
 
 
 def dispatch(step: Step, run: TaskRun) -> None:
-    """Set a created run going: its ``runIf`` first, if it has one."""
+    """Set a created run going, unless it is stopped: its ``runIf`` first, if it has one."""
+    if breakpoints.stops(step, run):
+        return
     task = step.task(run)
     if task.run_if is not None:
         step.do(Evaluate(run.id, "run_if", {"run_if": task.run_if}))

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from runner import durations
-from runner.engine import lists
+from runner.engine import lists, pausing
 from runner.engine.commands import Announce, SetTimer, Tell
 from runner.engine.events import Evaluated
 from runner.engine.flowables.base import flag, number, text
@@ -52,8 +52,8 @@ def is_waiting(step: Step, run: TaskRun) -> bool:
 
 def time_over(step: Step, run: TaskRun) -> None:
     """The wait is over: go on, unless the whole execution stands still."""
-    if step.execution.state is State.PAUSED and not show_off(step):
-        step.execution = replace(step.execution, deferred=(*step.execution.deferred, run.id))
+    if step.execution.state.stands_still and not show_off(step):
+        pausing.defer(step, run.id)
     else:
         next_round(step, step.get(run.id))
 

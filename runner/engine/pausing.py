@@ -7,7 +7,7 @@ from typing import Any
 
 from runner.clock import iso
 from runner.engine import lists, looping
-from runner.engine.commands import Announce, ClearTimer
+from runner.engine.commands import Announce, ClearTimer, Continue
 from runner.engine.events import Resume
 from runner.engine.step import Step, end_attempt
 from runner.model.evolve import replace
@@ -46,7 +46,7 @@ def resume(step: Step, event: Resume) -> None:
     if paused is None and looping.show_off(step):
         _start_waiting_loops(step)
     elif paused is None:
-        _go_on(step)
+        go_on(step)
     else:
         step.do(ClearTimer(f"pause:{paused.id}"), ClearTimer(f"limit:{paused.id}"))
         _resume_run(step, paused, event)
@@ -73,17 +73,15 @@ def _resume_run(step: Step, run: TaskRun, event: Resume) -> None:
         resumed["by"] = event.by
     on_resume = dict(event.inputs) if event.inputs is not None else None
     run = replace(run, outputs={"resumed": resumed, "onResume": on_resume})
-    still_paused = any(other.id != run.id for other in _paused(step))
     if event.to is State.CANCELLED:
         _cancel(step, run)
         return
-    if not still_paused:
-        step.execution = step.execution.enter(State.RESTARTED, step.now).enter(
-            State.RUNNING, step.now
-        )
-        step.do(Announce(State.RUNNING))
+    held = _holder(step, but=run.id)
+    if held is None:
+        step.execution = step.execution.enter(State.RESTARTED, step.now)
+    _enter(step, held or State.RUNNING)
     _after_pause(step, run, to)
-    if not still_paused:
+    if held is None:
         _work_off(step)
 
 
@@ -104,23 +102,52 @@ def _cancel(step: Step, run: TaskRun) -> None:
     lists.cancel(step)
 
 
-def _go_on(step: Step) -> None:
-    step.execution = step.execution.enter(State.RUNNING, step.now)
-    step.do(Announce(State.RUNNING))
-    _work_off(step)
+def go_on(step: Step) -> None:
+    """Go on after a pause by hand or a breakpoint, unless something else holds the execution."""
+    held = _holder(step)
+    _enter(step, held or State.RUNNING)
+    if held is None:
+        _work_off(step)
+
+
+def _holder(step: Step, but: str | None = None) -> State | None:
+    """Return the state in which a run other than *but* holds the execution, if one does."""
+    if any(run.id != but for run in _paused(step)):
+        return State.PAUSED
+    if any(run.state is State.BREAKPOINT for run in step.live()):
+        return State.BREAKPOINT
+    return None
+
+
+def _enter(step: Step, state: State) -> None:
+    if step.execution.state is not state:
+        step.execution = step.execution.enter(state, step.now)
+        step.do(Announce(state))
+
+
+def defer(step: Step, run_id: str) -> None:
+    """Put a run off until the execution does not stand still any more."""
+    step.execution = replace(step.execution, deferred=(*step.execution.deferred, run_id))
 
 
 def _work_off(step: Step) -> None:
-    """Decide what waited while the execution stood still."""
+    """Decide what waited while the execution stood still; it may stand still again meanwhile."""
     deferred = step.execution.deferred
     step.execution = replace(step.execution, deferred=())
     for run_id in deferred:
         run = step.find(run_id)
-        if run is None:
-            continue
-        if looping.is_waiting(step, run):
-            looping.next_round(step, run)
-        elif run.state is State.RETRYING:
-            lists.start(step, step.put(run.enter(State.CREATED, step.now)))
-        elif run.state.is_terminal:
-            lists.child_ended(step, run)
+        if run is not None and step.execution.state.stands_still:
+            defer(step, run_id)
+        elif run is not None:
+            _take_up(step, run)
+
+
+def _take_up(step: Step, run: TaskRun) -> None:
+    if looping.is_waiting(step, run):
+        looping.next_round(step, run)
+    elif run.state is State.RETRYING:
+        lists.start(step, step.put(run.enter(State.CREATED, step.now)))
+    elif run.state.is_terminal:
+        lists.child_ended(step, run)
+    else:
+        step.do(Continue(run.id))

@@ -28,6 +28,7 @@ RESTARTED_LABEL = "system.restarted"
 REPLAY_LABEL = "system.replay"
 REPLAYED_LABEL = "system.replayed"
 
+_TO_RESTART = (State.FAILED, State.PAUSED, State.BREAKPOINT)
 _AFTER_LISTS = frozenset({"errors", "finally", "afterExecution"})
 _LOOPS = ("EachSequential", "ForEach")
 _DAGS = ("Dag",)
@@ -390,7 +391,7 @@ def _is_one_by_one(parent: Task | None) -> bool:
 
 
 def _failed_or_paused(runs: Iterable[TaskRun]) -> set[str]:
-    return {run.id for run in runs if run.state in (State.FAILED, State.PAUSED)}
+    return {run.id for run in runs if run.state in _TO_RESTART}
 
 
 def _is_unfinished(run: TaskRun) -> bool:

@@ -83,6 +83,27 @@ class StartedBy:
     variables: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Breakpoint:
+    """Where an execution is to stop: before the runs of a task, or before that of one value."""
+
+    task_id: str
+    value: str | None = None
+
+    @classmethod
+    def of(cls, text: str) -> Breakpoint:
+        """Return that of ``task`` or ``task.value``."""
+        task_id, dot, value = text.partition(".")
+        return cls(task_id, value if dot else None)
+
+    def __str__(self) -> str:
+        return self.task_id if self.value is None else f"{self.task_id}.{self.value}"
+
+    def is_at(self, run: TaskRun) -> bool:
+        """Say whether it stands before a run."""
+        return self.task_id == run.task_id and self.value in (None, run.value)
+
+
 @dataclass(frozen=True)
 class Execution:
     """The head of an execution: everything but its task runs.
@@ -90,7 +111,8 @@ class Execution:
     *version* grows with each fold (compare and set); *folded* is the number of the last event
     applied;
     *sequence* the next task run's number; *deferred* the task runs whose end is not yet worked on
-    because the execution stood still; *commit* the commit of *source* that it is pinned to.
+    because the execution stood still; *breakpoints* where it is to stop; *commit* the commit of
+    *source* that it is pinned to.
     """
 
     id: str
@@ -119,6 +141,7 @@ class Execution:
     deferred: tuple[str, ...] = ()
     fully_ended: bool = False  # terminal, and afterExecution is done too
     unfinished: bool = False  # the last fold was cut at its size: more follows without a new event
+    breakpoints: tuple[Breakpoint, ...] = ()
 
     @property
     def created_at(self) -> datetime:

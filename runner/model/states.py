@@ -31,6 +31,11 @@ class State(StrEnum):
         return self in TERMINAL
 
     @property
+    def stands_still(self) -> bool:
+        """It waits for somebody; what runs is recorded, but nothing is decided (§4)."""
+        return self in (State.PAUSED, State.BREAKPOINT)
+
+    @property
     def is_created(self) -> bool:
         """Chosen to run, but nothing was started yet."""
         return self in (State.CREATED, State.RESTARTED)

@@ -12,6 +12,7 @@ from typing import Any
 
 from runner import ids
 from runner.engine import restart as restarting
+from runner.engine.breakpoints import chosen as chosen_breakpoints
 from runner.engine.creation import (
     FROM,
     GIVEN_SYSTEM_LABELS,
@@ -20,7 +21,14 @@ from runner.engine.creation import (
     merge_labels,
     with_label,
 )
-from runner.engine.events import Kill, Pause, Restarted, Resume, Started
+from runner.engine.events import (
+    Kill,
+    Pause,
+    Restarted,
+    Resume,
+    ResumeFromBreakpoint,
+    Started,
+)
 from runner.engine.restart import Restart
 from runner.errors import ArgumentInvalid, Conflict, HeadraceError, NotFound, Refused
 from runner.model.execution import Execution, Labels, TaskRun
@@ -30,13 +38,14 @@ from runner.model.states import State
 from runner.model.wake import Wake
 from runner.runtime import Runtime
 from runner.runtime.pinning import head_of, source_of
-from runner.services import firing
+from runner.services import firing, requests
 from runner.services.audit import record
 from runner.services.checks import failed_checks, refuse_blocked, strictest
 from runner.services.creation import Creator, DirectCreator
 from runner.services.firing import Creation, send_wakes
 from runner.services.inputs import Given, Inputs, Upload, resume_inputs
 from runner.services.principal import Principal
+from runner.services.requests import Key
 from runner.storage.base import execution_path
 from runner.store.base import ExecutionFilter, Fold, Page, Tx
 
@@ -66,7 +75,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a caller asks for when he starts a flow. *key*: the same key starts at most one."""
+    """What a caller asks for when he starts a flow.
+
+    *key*: the same key starts at most one. *breakpoints*: ``task`` or ``task.value``.
+    """
 
     namespace: str
     flow_id: str
@@ -75,6 +87,7 @@ class Order:
     revision: int | None = None
     schedule_at: datetime | None = None
     kind: str = "NORMAL"
+    breakpoints: Sequence[str] = ()
     key: str | None = None
     origin: str = "api"
 
@@ -94,20 +107,23 @@ class Executions:
 
         Raises:
             NotFound: no such flow or revision. Refused: it may not run. InputInvalid: bad inputs.
-            ArgumentInvalid: a system label. FlowInvalid: the revision's text is not valid.
+            ArgumentInvalid: a system label, or no place for a breakpoint. FlowInvalid: the
+            revision's text is not valid. KeyReused: its key was used for something else.
         """
         check_labels(order.labels)
+        key = _key_of(order)
         for _ in range(_TRIES):
             try:
-                return self._create(order, by)
+                return self._create(order, key, by)
             except Conflict:
                 if any(isinstance(value, Upload) for value in order.inputs.values()):
                     raise  # what was uploaded has been read
         raise Conflict("the flow changes all the time; try again")
 
-    def _create(self, order: Order, by: Principal) -> Creation:
+    def _create(self, order: Order, key: Key | None, by: Principal) -> Creation:
         execution_id = ids.new()
         flow = self._flow_to_run(order)
+        stops = chosen_breakpoints(flow, order.breakpoints)
         resolved = self._inputs.resolve(flow, order.inputs, execution_id=execution_id)
         failed = failed_checks(self._runtime, flow, resolved)
         try:
@@ -122,9 +138,9 @@ class Executions:
             origin=order.origin,
             schedule_at=order.schedule_at,
             kind=order.kind,
+            breakpoints=stops,
             execution_id=execution_id,
         )
-        key = f"request:{by.name}/{order.key}" if order.key else None
 
         def write(tx: Tx) -> Creation:
             row = tx.flows.get(flow.namespace, flow.id)
@@ -241,6 +257,27 @@ class Executions:
         send_wakes(self._runtime, [wake])
         return execution
 
+    def resume_from_breakpoint(
+        self, execution_id: str, *, by: Principal, breakpoints: Sequence[str] | None = None
+    ) -> Execution:
+        """Let an execution go on that stands at a breakpoint; *breakpoints* replace the others.
+
+        Raises:
+            Refused: it does not stand at one. ArgumentInvalid: no place for a breakpoint.
+        """
+        with self._runtime.store.begin() as tx:
+            execution = _get(tx, execution_id)
+            if execution.state is not State.BREAKPOINT:
+                raise Refused("Execution is not suspended")
+            flow = self._runtime.flows.get(
+                tx, execution.namespace, execution.flow_id, execution.revision
+            )
+            event = ResumeFromBreakpoint(_left(flow, breakpoints), by=by.name)
+            wake = tx.events.add(execution_id, event)
+            record(self._runtime, tx, by, "execution.resume-from-breakpoint", execution_id)
+        send_wakes(self._runtime, [wake])
+        return execution
+
     def examine_resume(
         self, execution_id: str, given: Mapping[str, Given]
     ) -> tuple[Flow, Sequence[Examined]]:
@@ -297,6 +334,8 @@ class Executions:
             )
         if execution.state is State.PAUSED:
             return self.resume(execution_id, by=by)
+        if execution.state is State.BREAKPOINT:
+            return self.resume_from_breakpoint(execution_id, by=by)
         with self._runtime.store.begin() as tx:
             execution = _lock(tx, execution_id)
             wake = None
@@ -361,6 +400,7 @@ class Executions:
         from_task_run: str | None = None,
         revision: int | str | None = None,
         inputs: Mapping[str, Given] | None = None,
+        breakpoints: Sequence[str] = (),
         key: str | None = None,
     ) -> Shown:
         """Start a new execution from an old one; from a task run on, what came before is kept.
@@ -370,14 +410,16 @@ class Executions:
 
         Raises:
             NotFound: no such execution, revision or task run. Refused: the task is not there (any
-            more). InputInvalid.
+            more). InputInvalid. ArgumentInvalid: no place for a breakpoint. KeyReused.
         """
+        asked = ("replay", execution_id, from_task_run, revision, list(breakpoints))
+        claim = requests.key(key, *asked, inputs=inputs)
         new_id = ids.new()
         resolved = self._replay_inputs(execution_id, revision, inputs, new_id)
         now = self._runtime.clock.now()
         with self._runtime.store.begin() as tx:
             old = _get(tx, execution_id)
-            if key and (taken := tx.firings.claim(f"request:{by.name}/{key}", new_id)):
+            if claim and (taken := claim.claim(tx, new_id, by=by)):
                 return Shown(_get(tx, taken), tx.task_runs.of_execution(taken))
             flow = self._revision(tx, old, revision)
             if from_task_run is None or inputs is not None:
@@ -387,6 +429,8 @@ class Executions:
             else:
                 runs = tx.task_runs.of_execution(execution_id)
                 again = restarting.replay(flow, old, runs, from_task_run, new_id=new_id, now=now)
+            stops = chosen_breakpoints(flow, breakpoints)
+            again = replace(again, execution=replace(again.execution, breakpoints=stops))
             wake = self._add_copy(tx, old, again, by, at_head=revision == LATEST)
             labels = with_label(old.labels, restarting.REPLAYED_LABEL, "true")
             if labels != old.labels:
@@ -551,6 +595,27 @@ class Executions:
             send_wakes(self._runtime, [wake])
             return Shown(again.execution, again.runs)
         raise Conflict(f"execution {execution_id} changes all the time; try again")
+
+
+def _left(flow: Flow, breakpoints: Sequence[str] | None) -> tuple[str, ...] | None:
+    if breakpoints is None:
+        return None
+    return tuple(map(str, chosen_breakpoints(flow, breakpoints)))
+
+
+def _key_of(order: Order) -> Key | None:
+    """The order's key, for everything that it asks for."""
+    asked = (
+        "create",
+        order.namespace,
+        order.flow_id,
+        order.labels,
+        order.revision,
+        order.schedule_at,
+        order.kind,
+        list(order.breakpoints),
+    )
+    return requests.key(order.key, *asked, inputs=order.inputs)
 
 
 def check_labels(labels: Labels, *, given_system: frozenset[str] = GIVEN_SYSTEM_LABELS) -> None:

@@ -28,6 +28,7 @@ from runner.model.wake import Wake
 from runner.runtime import Runtime
 from runner.runtime.pinning import head_of, source_of
 from runner.services.principal import Principal
+from runner.services.requests import Key
 from runner.store.base import FlowRow, Fold, Tx
 
 log = structlog.get_logger(__name__)
@@ -50,7 +51,7 @@ def create(
     beginning: Beginning,
     *,
     by: Principal,
-    key: str | None = None,
+    key: str | Key | None = None,
 ) -> Creation:
     """Write a new execution of *flow*, which carries its revision, and its wake-up.
 
@@ -58,11 +59,11 @@ def create(
 
     Raises:
         NotFound: the flow is deleted. Refused: it is disabled, absent or blocked, or the execution
-        that had the key was deleted.
+        that had the key was deleted. KeyReused.
     """
     check_may_run(row)
     execution_id = beginning.execution_id or ids.new()
-    if key is not None and (taken := tx.firings.claim(key, execution_id)):
+    if taken := _taken(tx, key, execution_id, by):
         return _earlier(tx, taken)
     execution = _write(runtime, tx, flow, row, beginning, execution_id, by)
     return Creation(execution, tx.wakes.new_drive(execution.id))
@@ -76,7 +77,7 @@ def create_failed(
     beginning: Beginning,
     *,
     by: Principal,
-    key: str | None = None,
+    key: str | Key | None = None,
 ) -> Creation:
     """Write an execution that a trigger's error made: born FAILED, nothing of it runs (§12.2, 5).
 
@@ -86,7 +87,7 @@ def create_failed(
     """
     check_may_run(row)
     execution_id = beginning.execution_id or ids.new()
-    if key is not None and (taken := tx.firings.claim(key, execution_id)):
+    if taken := _taken(tx, key, execution_id, by):
         return _earlier(tx, taken)
     born = begin(
         flow,
@@ -187,6 +188,12 @@ def _add(tx: Tx, execution: Execution, beginning: Beginning, by: Principal) -> N
         upstream_id=beginning.upstream_id,
         upstream_task_run_id=beginning.upstream_task_run_id,
     )
+
+
+def _taken(tx: Tx, key: str | Key | None, execution_id: str, by: Principal) -> str | None:
+    if isinstance(key, Key):
+        return key.claim(tx, execution_id, by=by)
+    return None if key is None else tx.firings.claim(key, execution_id)
 
 
 def _earlier(tx: Tx, execution_id: str) -> Creation:

@@ -11,7 +11,15 @@ from typing import Any
 
 from runner import durations
 from runner.clock import iso
-from runner.model.execution import Attempt, Execution, History, Labels, StartedBy, TaskRun
+from runner.model.execution import (
+    Attempt,
+    Breakpoint,
+    Execution,
+    History,
+    Labels,
+    StartedBy,
+    TaskRun,
+)
 from runner.model.flow import Flow, Task, Trigger
 from runner.model.inputs import Examined
 from runner.model.logs import LogLine
@@ -67,6 +75,7 @@ def execution(
             "trigger": None if value.trigger is None else started_by(value.trigger),
             "scheduleDate": None if value.schedule_at is None else iso(value.schedule_at),
             "kind": None if value.kind == "NORMAL" else value.kind,
+            "breakpoints": [breakpoint(each) for each in value.breakpoints] or None,
             "deleted": False,
             "metadata": {
                 "attemptNumber": value.attempt_number,
@@ -108,6 +117,11 @@ def task_run(run: TaskRun, value: Execution, *, now: datetime) -> Json:
 def attempt(value: Attempt, now: datetime) -> Json:
     """One attempt of a task run."""
     return without_none({"state": state(value.history, now), "workerId": value.worker_id})
+
+
+def breakpoint(value: Breakpoint) -> Json:
+    """Where an execution is to stop."""
+    return without_none({"id": value.task_id, "value": value.value})
 
 
 def started_by(value: StartedBy) -> Json:

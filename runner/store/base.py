@@ -559,8 +559,11 @@ class Triggers(Protocol):
 
 
 class Firings(Protocol):
-    def claim(self, key: str, execution_id: str) -> str | None:
+    def claim(self, key: str, execution_id: str, digest: str | None = None) -> str | None:
         """Take a key: None if it was free, else the execution that has it."""
+
+    def digest(self, key: str) -> str | None:
+        """The digest that a key was taken with, if there was one."""
 
     def purge(self, older_than: datetime) -> int: ...
 

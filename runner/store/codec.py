@@ -8,7 +8,16 @@ from typing import Any
 
 from runner.clock import from_micros, to_micros
 from runner.engine.codec import from_text, to_text
-from runner.model.execution import Attempt, Execution, History, Labels, Scope, StartedBy, TaskRun
+from runner.model.execution import (
+    Attempt,
+    Breakpoint,
+    Execution,
+    History,
+    Labels,
+    Scope,
+    StartedBy,
+    TaskRun,
+)
 from runner.model.states import State
 from runner.store.sql import micros, moment
 
@@ -90,12 +99,22 @@ def started_by_text(trigger: StartedBy | None) -> str | None:
     return None if trigger is None else to_text([trigger.id, trigger.type, trigger.variables])
 
 
+def breakpoints_text(breakpoints: Sequence[Breakpoint]) -> str:
+    """Return ``["task", "task.value", …]``."""
+    return list_text([str(each) for each in breakpoints])
+
+
+def _breakpoints(text: str) -> tuple[Breakpoint, ...]:
+    return () if text == _NONE else tuple(Breakpoint.of(each) for each in from_text(text))
+
+
 # ── executions ───────────────────────────────────────────────────────────────────────────────────
 
 EXECUTION = (
     "id, namespace, flow_id, revision, state, version, folded, sequence, history, labels, inputs, "
     "variables, outputs, trigger, parent_id, original_id, attempt_number, original_created_at, "
-    'schedule_at, kind, source_name, "commit", scope, deferred, fully_ended'
+    'schedule_at, kind, source_name, "commit", scope, deferred, fully_ended, '
+    "unfinished, breakpoints"
 )
 
 
@@ -105,6 +124,7 @@ def execution_of(row: Sequence[Any]) -> Execution:
         execution_id, namespace, flow_id, revision, state, version, folded, sequence, history,
         labels, inputs, variables, outputs, trigger, parent_id, original_id, attempt_number,
         original_created_at, schedule_at, kind, source, commit, scope, deferred, fully_ended,
+        unfinished, breakpoints,
     ) = row  # fmt: skip
     return Execution(
         execution_id,
@@ -132,6 +152,8 @@ def execution_of(row: Sequence[Any]) -> Execution:
         _scope(scope),
         () if deferred == _NONE else tuple(from_text(deferred)),
         bool(fully_ended),
+        bool(unfinished),
+        _breakpoints(breakpoints),
     )
 
 
@@ -238,6 +260,7 @@ def execution_row(
         scope_text(execution.scope),
         list_text(execution.deferred),
         execution.fully_ended,
+        breakpoints_text(execution.breakpoints),
         by,
         to_micros(history[0][1]),
         started_at(history),
@@ -251,5 +274,5 @@ NEW_EXECUTION_COLUMNS = (
     "labels", "inputs", "variables", "outputs", "trigger", "trigger_id", "trigger_type",
     "upstream_id", "upstream_task_run_id", "parent_id", "original_id", "attempt_number",
     "original_created_at", "schedule_at", "kind", "source_name", "commit", "scope", "deferred",
-    "fully_ended", "created_by", "created_at", "started_at", "ended_at", "queued_at",
+    "fully_ended", "breakpoints", "created_by", "created_at", "started_at", "ended_at", "queued_at",
 )  # fmt: skip

@@ -17,6 +17,7 @@ from runner.store.base import ExecutionFilter, Fold, Page
 from runner.store.codec import (
     EXECUTION,
     NEW_EXECUTION_COLUMNS,
+    breakpoints_text,
     ended_at,
     execution_of,
     execution_row,
@@ -261,6 +262,7 @@ def _changes(head: Execution, before: Execution | None) -> dict[str, Any]:
         "scope": scope_text(head.scope),
         "deferred": list_text(head.deferred),
         "fully_ended": head.fully_ended,
+        "unfinished": head.unfinished,
     }
     if before is None or head.history is not before.history:
         changes["state"] = head.state.value
@@ -270,6 +272,8 @@ def _changes(head: Execution, before: Execution | None) -> dict[str, Any]:
         changes["queued_at"] = queued_at(head.state, head.history)
     if before is None or head.labels is not before.labels:
         changes["labels"] = list_text(head.labels)
+    if before is None or head.breakpoints is not before.breakpoints:
+        changes["breakpoints"] = breakpoints_text(head.breakpoints)
     if before is None or head.inputs is not before.inputs:
         changes["inputs"] = map_text(head.inputs)
     if before is None or head.variables is not before.variables:

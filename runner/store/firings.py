@@ -8,7 +8,7 @@ from runner.clock import to_micros
 from runner.store.sql import Connection
 
 _CLAIM = (
-    "INSERT INTO firings (key, execution_id, created_at) VALUES (?, ?, now_micros()) "
+    "INSERT INTO firings (key, execution_id, digest, created_at) VALUES (?, ?, ?, now_micros()) "
     "ON CONFLICT (key) DO NOTHING"
 )
 
@@ -19,12 +19,17 @@ class Firings:
     def __init__(self, connection: Connection) -> None:
         self._sql = connection
 
-    def claim(self, key: str, execution_id: str) -> str | None:
+    def claim(self, key: str, execution_id: str, digest: str | None = None) -> str | None:
         """Take a key: None if it was free, else the execution that has it."""
-        if self._sql.execute(_CLAIM, (key, execution_id)).rowcount == 1:
+        if self._sql.execute(_CLAIM, (key, execution_id, digest)).rowcount == 1:
             return None
         row = self._sql.execute("SELECT execution_id FROM firings WHERE key = ?", (key,)).fetchone()
         return str(row[0])
+
+    def digest(self, key: str) -> str | None:
+        """Return the digest that a key was taken with, if there was one."""
+        row = self._sql.execute("SELECT digest FROM firings WHERE key = ?", (key,)).fetchone()
+        return None if row is None else row[0]
 
     def purge(self, older_than: datetime) -> int:
         """Forget keys taken before that moment; returns how many."""

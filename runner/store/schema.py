@@ -128,6 +128,7 @@ firings = Table(
     STATE,
     _text("key", nullable=False, primary_key=True),
     _text("execution_id"),
+    _text("digest"),  # of what was asked for with the key, if a caller gave it
     _moment("created_at", nullable=False),
     **_BY_KEY,
 )
@@ -189,6 +190,7 @@ executions = Table(
     Column("fully_ended", Boolean, nullable=False, server_default=false()),
     Column("unfinished", Boolean, nullable=False, server_default=false()),  # the last fold was cut
     Column("holds_slot", Boolean, nullable=False, server_default=false()),
+    _text("breakpoints", nullable=False, server_default="[]"),  # JSON ["task", "task.value", …]
     _text("created_by", nullable=False),
     _moment("created_at", nullable=False),
     _moment("started_at"),

@@ -16,11 +16,11 @@ from runner.model.states import State
 from runner.services import shapes
 from runner.services.executions import LATEST, Shown
 from runner.services.inputs import Given
-from web.api.bulk import flag, number
+from web.api.bulk import flag, number, words
 from web.api.executions import CREATE, FORM, READ, WRITE, given_inputs, labels_in, shape_of
 from web.auth import needs
 from web.context import principal, services
-from web.refusals import BadRequest, NotBuilt
+from web.refusals import BadRequest
 from web.respond import empty, json_response, read_list, read_object
 
 bp = Blueprint("api_execution_actions", __name__, url_prefix="/api/v1/executions")
@@ -104,14 +104,13 @@ def replay_with_inputs(execution_id: str) -> Response:
 
 
 def _replay(execution_id: str, inputs: Mapping[str, Given] | None) -> Shown:
-    if request.args.get("breakpoints"):
-        raise NotBuilt("breakpoints are not available yet")
     return services().executions.replay(
         execution_id,
         by=principal(),
         from_task_run=request.args.get("taskRunId") or None,
         revision=_revision(),
         inputs=inputs,
+        breakpoints=words("breakpoints"),
         key=request.headers.get("Idempotency-Key"),
     )
 
@@ -186,9 +185,16 @@ def force_run(execution_id: str) -> Response:
 @bp.post("/<execution_id>/resume-from-breakpoint")
 @bp.post("/<execution_id>/actions/resume-from-breakpoint")
 @needs(WRITE)
-def later(execution_id: str) -> Response:
-    """Say that the action is not built yet."""
-    raise NotBuilt(f"{request.path.rpartition('/')[2]} is not available yet")
+def resume_from_breakpoint(execution_id: str) -> Response:
+    """Let an execution go on that stands at a breakpoint, perhaps to the next one."""
+    given = words("breakpoints") if "breakpoints" in request.args else None
+    return _answer(
+        execution_id,
+        lambda id: services().executions.resume_from_breakpoint(
+            id, by=principal(), breakpoints=given
+        ),
+        204,
+    )
 
 
 @bp.post("/<execution_id>/resume/validate")

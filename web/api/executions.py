@@ -14,7 +14,7 @@ from runner.services.executions import Order, Shown
 from runner.services.inputs import Given, Upload
 from runner.store.base import ExecutionFilter
 from web import searching
-from web.api.bulk import flag, number
+from web.api.bulk import flag, number, words
 from web.auth import needs
 from web.connection import watch_client
 from web.context import now, principal, public_url, services, web
@@ -43,8 +43,6 @@ _KINDS = ("NORMAL", "TEST", "PLAYGROUND")
 @needs(CREATE, body=FORM)
 def create(namespace: str, flow_id: str) -> Response:
     """Start a flow; with ``wait=true`` the answer comes when it has ended."""
-    if request.args.get("breakpoints"):
-        raise NotBuilt("breakpoints are not available yet")
     order = Order(
         namespace=namespace,
         flow_id=flow_id,
@@ -53,6 +51,7 @@ def create(namespace: str, flow_id: str) -> Response:
         revision=number("revision"),
         schedule_at=_date("scheduleDate"),
         kind=_kind(),
+        breakpoints=words("breakpoints"),
         key=request.headers.get("Idempotency-Key"),
     )
     execution = services().executions.create(order, by=principal()).execution

@@ -213,6 +213,9 @@ def resume_form(execution_id: str) -> AnyResponse:
 def resume(execution_id: str) -> AnyResponse:
     """Let it go on."""
     detail = dashboard().execution(execution_id)
+    if detail.execution.state is State.BREAKPOINT:
+        services().executions.resume_from_breakpoint(execution_id, by=principal())
+        return _back(execution_id, "resume")
     entered = forms.read(_resume_inputs(detail))
     try:
         services().executions.resume(execution_id, by=principal(), inputs=entered.given)

@@ -179,6 +179,8 @@ def _acts(it: Execution, href: str) -> tuple[Act, ...]:
     kill = Act("kill", "Kill…", "stop", f"{href}/kill", "get", danger=True)
     if it.state is State.PAUSED:
         return (Act("resume", "Resume…", "play", f"{href}/resume", "get"), kill)
+    if it.state is State.BREAKPOINT:
+        return (Act("resume", "Go on", "play", f"{href}/resume"), kill)
     if it.state is State.RUNNING:
         return (Act("pause", "Pause", "paused", f"{href}/pause"), kill)
     if it.state is State.KILLING:
@@ -413,6 +415,9 @@ def why(detail: ExecutionDetail, now: datetime, zone: tzinfo) -> Why | None:
         return Why(
             state, f"Paused{f' at {name}' if name else ''}:", f"until someone resumes it{until}."
         )
+    if it.state is State.BREAKPOINT:
+        stopped = [run.task_id for run in detail.runs if run.state is State.BREAKPOINT]
+        return Why(state, f"Stopped before {', '.join(stopped)}:", "until someone lets it go on.")
     if it.schedule_at is not None and it.schedule_at > now:
         at = words.moment(it.schedule_at, now, zone)
         return Why(state, "Scheduled:", f"it starts {at.text} ({at.title}).")

@@ -103,7 +103,8 @@ def test_triggers_are_due_by_their_next_date(tx):
 def test_a_firing_is_claimed_once(tx):
     assert tx.firings.claim("cron:a", "e1") is None
     assert tx.firings.claim("cron:a", "e2") == "e1"
-    assert tx.firings.claim("cron:b", "e2") is None
+    assert tx.firings.claim("cron:b", "e2", "d") is None
+    assert [tx.firings.digest(key) for key in ("cron:a", "cron:b", "cron:c")] == [None, "d", None]
 
 
 def test_old_firings_are_forgotten(store):

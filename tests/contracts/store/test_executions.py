@@ -4,7 +4,7 @@ import pytest
 
 from runner.engine.events import Kill, Started
 from runner.errors import NotFound
-from runner.model.execution import Attempt, Scope, StartedBy
+from runner.model.execution import Attempt, Breakpoint, Scope, StartedBy
 from runner.model.states import State
 from runner.model.wake import Wake
 from runner.store.base import Fold, Metric, Timer
@@ -37,6 +37,7 @@ def a_full_execution():
         commit="a" * 40,
         scope=Scope(list="errors", cursor=2, open=1, failed=True, done=("a", "b")),
         deferred=("r1", "r2"),
+        breakpoints=(Breakpoint("t"), Breakpoint("each", "a.b")),
         state=State.RUNNING,
     )
 
@@ -53,7 +54,7 @@ def test_what_is_saved_comes_out_equal(store):
     add(store, plain)
     full = replace(a_full_execution(), id=plain.id, trigger=None, kind="NORMAL", parent_id=None)
     full = replace(full, original_id=None, attempt_number=1, original_created_at=None)
-    full = replace(full, schedule_at=None, source=None, commit=None)
+    full = replace(full, schedule_at=None, source=None, commit=None, unfinished=True)
     with store.begin() as tx:
         assert tx.executions.save(Fold(full))
     with store.read() as tx:

@@ -15,11 +15,13 @@ from runner.engine.events import (
     Recovered,
     Restarted,
     Resume,
+    ResumeFromBreakpoint,
     Started,
     TaskFailed,
     TaskSucceeded,
 )
 from runner.engine.restart import restart
+from runner.model.execution import Breakpoint
 from runner.model.flow import Retry, TaskKind
 from runner.model.states import State
 from tests.unit.engine.simulator import START, Runs, Simulation, a_flow, flowable, replace, task
@@ -41,15 +43,26 @@ EXECUTION = {
     "QUEUED": {"RUNNING", "KILLING", "FAILED", "CANCELLED"},
     "RUNNING": {
         "PAUSED", "RETRYING", "RETRIED", "SUCCESS", "WARNING", "FAILED", "CANCELLED", "KILLED",
-        "KILLING",
+        "KILLING", "BREAKPOINT",
     },
+    "BREAKPOINT": {"RUNNING", "PAUSED", "KILLING"},
     "PAUSED": {"RESTARTED", "RUNNING", "CANCELLED", "KILLING"},
     "RESTARTED": {"RUNNING", "QUEUED", "KILLING"},
-    "RETRYING": {"RUNNING", "KILLING", "FAILED"},
+    "RETRYING": {"RUNNING", "KILLING", "FAILED", "BREAKPOINT"},
     "KILLING": {"KILLED"},
 }  # fmt: skip
 TASK_RUN = {
-    "CREATED": {"SUBMITTED", "RUNNING", "SKIPPED", "FAILED", "KILLED", "SUCCESS", "WARNING"},
+    "CREATED": {
+        "SUBMITTED",
+        "RUNNING",
+        "SKIPPED",
+        "FAILED",
+        "KILLED",
+        "SUCCESS",
+        "WARNING",
+        "BREAKPOINT",
+    },
+    "BREAKPOINT": {"CREATED", "FAILED", "WARNING", "SUCCESS", "KILLED"},
     "RESTARTED": {"SUBMITTED", "RUNNING", "SKIPPED", "FAILED", "KILLED"},
     "SUBMITTED": {"RUNNING", "KILLED", "FAILED", "SUCCESS", "WARNING"},
     "RUNNING": {"SUCCESS", "WARNING", "FAILED", "KILLED", "PAUSED", "SUBMITTED", "CREATED"},
@@ -341,6 +354,31 @@ def test_a_pause_at_any_moment_loses_nothing(drawn, moment):
             paused.feed(Resume())
 
     assert seen_of(paused, drawn) == seen_of(simulate(drawn), drawn)
+
+
+@MANY
+@given(flows(), st.integers())
+def test_breakpoints_anywhere_lose_nothing(drawn, seed):
+    flow, outcomes, values = drawn
+    dice = random.Random(seed)
+    script = {name: lambda run, n: outcomes[run.task_id][min(n, 1)] for name in outcomes}
+    stopped = Simulation(flow, script, dict(values))
+    stops = tuple(Breakpoint(name) for name in flow.places if dice.random() < 0.3)
+    stopped.execution = replace(stopped.execution, breakpoints=stops)
+    stopped.start()
+    for _ in range(300):
+        if stopped.execution.fully_ended:
+            break
+        stopped.fire_timers()
+        if stopped.execution.state is State.BREAKPOINT:
+            stopped.feed(ResumeFromBreakpoint())
+        elif stopped.execution.state is State.PAUSED:
+            stopped.feed(Resume())
+
+    assert seen_of(stopped, drawn) == seen_of(simulate(drawn), drawn)
+    check_history(stopped.execution.history, EXECUTION)
+    for run in stopped.runs.by_id.values():
+        check_history(run.history, TASK_RUN)
 
 
 @MANY

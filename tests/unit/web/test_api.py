@@ -210,6 +210,67 @@ def test_an_idempotency_key_starts_one(stocked):
     assert stocked.get(f"{EXECUTIONS}/search").json["total"] == 1
 
 
+def test_an_idempotency_key_of_another_request_is_refused(stocked, runtime):
+    def start(key="k1", path="company.team/hello", **data):
+        headers = {"Idempotency-Key": key}
+        return stocked.post(f"{EXECUTIONS}/{path}", headers=headers, data=data)
+
+    def a_file(content):
+        return {"doc": (io.BytesIO(content), "a.csv"), "who": "ada"}
+
+    first = start(**a_file(b"x")).json["id"]
+
+    assert start(**a_file(b"x")).json["id"] == first
+    others = [
+        start(**a_file(b"y")),
+        start(who="bob"),
+        start(path="company.team/hello?labels=env:dev", **a_file(b"x")),
+        start(path="company.team/broken"),
+        start(path=f"{first}/replay"),
+    ]
+    assert [other.status_code for other in others] == [422] * 5
+    assert all(first in other.json["message"] for other in others)
+    assert {other.json["code"] for other in others} == {"key_reused"}
+    assert stocked.get(f"{EXECUTIONS}/search").json["total"] == 1
+
+    drive_all(runtime, first)
+    replayed = start("k2", f"{first}/replay").json["id"]
+    assert start("k2", f"{first}/replay").json["id"] == replayed
+    assert start("k2", f"{first}/replay?revision=1").status_code == 422
+
+
+def test_breakpoints_stop_and_let_go_on(stocked, runtime):
+    made = run(stocked, runtime, "hello?breakpoints=say,ret")
+    path = f"{EXECUTIONS}/{made}"
+
+    stopped = stocked.get(path).json
+    assert stopped["state"]["current"] == "BREAKPOINT"
+    assert stopped["breakpoints"] == [{"id": "say"}, {"id": "ret"}]
+    assert stocked.post(f"{path}/resume").status_code == 409
+    assert stocked.post(f"{path}/resume-from-breakpoint?breakpoints=x").status_code == 422
+    assert stocked.post(f"{path}/resume-from-breakpoint").status_code == 204
+    drive_all(runtime, made)
+    assert stocked.get(path).json["state"]["current"] == "BREAKPOINT"
+    answer = stocked.post(f"{path}/actions/resume-from-breakpoint?breakpoints=")
+    assert (answer.status_code, answer.json["id"]) == (200, made)
+    drive_all(runtime, made)
+    done = stocked.get(path).json
+    assert done["state"]["current"] == "SUCCESS"
+    assert "breakpoints" not in done
+
+    again = stocked.post(f"{path}/resume-from-breakpoint")
+    assert again.status_code == 409
+    assert again.json["message"] == "Illegal state: Execution is not suspended"
+    refused = stocked.post(f"{EXECUTIONS}/company.team/hello?breakpoints=nope.x")
+    assert refused.status_code == 422
+    assert "nope" in refused.json["message"]
+
+    last = done["taskRunList"][-1]["id"]
+    replay = stocked.post(f"{path}/replay?taskRunId={last}&breakpoints=ret").json
+    drive_all(runtime, replay["id"])
+    assert stocked.get(f"{EXECUTIONS}/{replay['id']}").json["state"]["current"] == "BREAKPOINT"
+
+
 def test_search_pages_and_filters(stocked, runtime):
     first = run(stocked, runtime)
     runtime.clock.move(seconds=1)
@@ -306,7 +367,6 @@ def test_what_is_not_built_says_so(stocked, runtime):
     execution_id = run(stocked, runtime)
 
     for method, path in (
-        ("POST", f"{EXECUTIONS}/{execution_id}/resume-from-breakpoint"),
         ("GET", f"{EXECUTIONS}/{execution_id}/follow-dependencies"),
         ("GET", "/api/v1/main/dashboards"),
     ):
