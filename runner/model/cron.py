@@ -2,12 +2,13 @@
 
 croniter counts on clock faces; what a clock face means in a zone is decided here. Where the
 clock jumps forward, a date inside the gap falls directly behind it. Where an hour occurs twice,
-fixed hours count once, at the first; with ``*`` as hours each real hour has its own.
+a date counts once, at the first; dates that follow one another at least hourly have each real hour.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -19,7 +20,22 @@ _NAMES_OF_UTC = frozenset({"Z", "UTC", "GMT", "UT"})
 _TICK = timedelta(microseconds=1)
 _KEPT = 64
 _LONGEST_GAP = timedelta(hours=25)
-_EACH_HOUR = frozenset({"@hourly"})
+_HOUR = timedelta(hours=1)
+_HOURS_OF_DAY = 24
+
+
+@dataclass(frozen=True, slots=True)
+class _Overlap:
+    """The clock faces that come twice, from *first* until *last*, and the offsets of both times."""
+
+    first: datetime
+    last: datetime
+    before: timedelta
+    behind: timedelta
+
+
+def _is_past(found: datetime, moment: datetime, forward: bool) -> bool:
+    return found > moment if forward else found < moment
 
 
 def zone_of(name: str | None) -> tzinfo:
@@ -46,8 +62,9 @@ class CronDates:
         self._cron = cron.strip()
         self._zone = zone
         self._with_seconds = with_seconds
-        hours = self._cron.split()[2 if with_seconds else 1 :][:1]
-        self._is_each_hour = hours == ["*"] or self._cron in _EACH_HOUR
+        hours = croniter(self._cron, second_at_beginning=with_seconds).expanded[1]
+        self._is_each_hour = hours == ["*"] or len(set(hours)) == _HOURS_OF_DAY
+        self._overlaps: dict[_Overlap, tuple[datetime, ...]] = {}
         self._known: dict[tuple[datetime, bool], datetime | None] = {}
 
     def is_date(self, moment: datetime) -> bool:
@@ -83,13 +100,52 @@ class CronDates:
         return self._known[key]
 
     def _once(self, moment: datetime, *, forward: bool) -> datetime | None:
-        """Each clock face counts once, at its first moment."""
+        """Each clock face counts once, at its first moment; see `_in_overlap` for more."""
         face: datetime | None = moment.astimezone(self._zone).replace(tzinfo=None)
+        if (overlap := self._overlap(moment)) is not None:
+            inside = [each for each in self._in_overlap(overlap) if _is_past(each, moment, forward)]
+            if inside:
+                return inside[0] if forward else inside[-1]
+            face = overlap.last - _TICK if forward else overlap.first
         while (face := self._face(face, forward=forward)) is not None:
-            found = self._moment(face)
-            if found > moment if forward else found < moment:
+            found = self._moment(face, forward=forward)
+            if _is_past(found, moment, forward):
                 return found
         return None
+
+    def _overlap(self, moment: datetime) -> _Overlap | None:
+        """Return the time of day around *moment* that comes twice; None: it comes once."""
+        here = moment.astimezone(self._zone)
+        before = here.replace(fold=0).utcoffset() or timedelta()
+        behind = here.replace(fold=1).utcoffset() or timedelta()
+        if before == behind:
+            return None
+        face = here.replace(tzinfo=UTC)
+        change = self._change(face - before, face - behind, before).replace(tzinfo=None)
+        return _Overlap(change + behind, change + before, before, behind)
+
+    def _in_overlap(self, overlap: _Overlap) -> tuple[datetime, ...]:
+        """Return the dates in an hour that comes twice.
+
+        They count once; twice if they follow one another at least hourly.
+        """
+        if overlap not in self._overlaps:
+            faces = self._faces(overlap)
+            following = self._face(faces[0], forward=True) if faces else None
+            is_hourly = following is not None and following - faces[0] <= _HOUR
+            offsets = (overlap.before, overlap.behind) if is_hourly else (overlap.before,)
+            self._overlaps[overlap] = tuple(
+                face.replace(tzinfo=UTC) - offset for offset in offsets for face in faces
+            )
+        return self._overlaps[overlap]
+
+    def _faces(self, overlap: _Overlap) -> list[datetime]:
+        faces: list[datetime] = []
+        face = self._face(overlap.first - _TICK, forward=True)
+        while face is not None and face < overlap.last:
+            faces.append(face)
+            face = self._face(face, forward=True)
+        return faces
 
     def _real(self, moment: datetime, *, forward: bool) -> datetime | None:
         """Each real hour has its own: from one change of the clock to the next."""
@@ -116,11 +172,12 @@ class CronDates:
             return None
         return found
 
-    def _moment(self, face: datetime) -> datetime:
-        """Return the first moment of a clock face; directly behind the gap if it is in one."""
+    def _moment(self, face: datetime, *, forward: bool) -> datetime:
+        """Return when a clock face counts first, or last; directly behind the gap if in one."""
         there = face.replace(tzinfo=self._zone).astimezone(UTC)
         if there.astimezone(self._zone).replace(tzinfo=None) == face:
-            return there
+            overlap = None if forward else self._overlap(there)
+            return there if overlap is None else self._in_overlap(overlap)[-1]
         before = there - _LONGEST_GAP
         return self._change(before, there, self._offset(before))
 
@@ -136,7 +193,3 @@ class CronDates:
             else:
                 outside = middle
         return max(inside, outside)
-
-
-def _clock_face(moment: datetime, offset: timedelta) -> datetime:
-    return (moment + offset).replace(tzinfo=None)

@@ -1,4 +1,5 @@
 from datetime import datetime
+from itertools import pairwise
 
 import pytest
 
@@ -75,3 +76,27 @@ def test_a_moment_between_is_no_date():
     assert dates.is_date(at("2024-03-15T10:00:05Z"))
     assert not dates.is_date(at("2024-03-15T10:00:06Z"))
     assert not dates.is_date(at("2024-03-15T10:00:05.000001Z"))
+
+
+@pytest.mark.parametrize(
+    ("cron", "hours"),
+    [
+        ("0 */1 * * *", ["01:00+02", "02:00+02", "02:00+01", "03:00+01"]),
+        ("0 0-23 * * *", ["01:00+02", "02:00+02", "02:00+01", "03:00+01"]),
+        ("0 1-5 * * *", ["01:00+02", "02:00+02", "02:00+01", "03:00+01"]),
+        ("0,30 2 * * *", ["02:00+02", "02:30+02", "02:00+01", "02:30+01"]),
+        ("15 2,3 * * *", ["02:15+02", "02:15+01", "03:15+01"]),
+        ("0 */2 * * *", ["02:00+02", "04:00+01"]),
+        ("0 1,2 * * *", ["01:00+02", "02:00+02"]),
+        ("59 2 * * *", ["02:59+02"]),
+    ],
+)
+def test_dates_that_follow_one_another_hourly_have_each_real_hour(cron, hours):
+    """As measured with Kestra 1.3.34."""
+    dates = CronDates(cron, zone_of("Europe/Paris"))
+    found = [dates.after(at("2024-10-27T00:30:00+02:00"))]
+    while len(found) < len(hours):
+        found.append(dates.after(found[-1]))
+    assert [each.isoformat()[11:16] + each.isoformat()[19:22] for each in found] == hours
+    for earlier, later in pairwise(found):
+        assert dates.before(later) == earlier
