@@ -21,7 +21,9 @@ from runner.storage.base import SCHEME, execution_path, namespace_file_path, tas
 from runner.store.base import NamespaceFileRow, Tx
 
 _URI = re.compile(r"(kestra:///|nsfile://|file:///)\S+")
+_NO_URI_CHARACTER = re.compile(r"[^-\w.~+=]")
 _PREFIX_CHARS = 10
+_NAME_CHARS = 60  # of four bytes each and with the prefix they stay below 255
 
 
 class TaskFiles:
@@ -48,7 +50,7 @@ class TaskFiles:
 
     def put(self, source: Path | bytes | BinaryIO, name: str) -> str:
         """Store a file and return its URI. Raises ArgumentInvalid: the name leads elsewhere."""
-        *folders, last = _checked(name)
+        *folders, last = map(_of_uri, _within(name))
         unique = f"{ids.new()[:_PREFIX_CHARS]}-{last}"
         path = self._folder + "/".join([*folders, unique])
         with _stream(source) as stream:
@@ -175,12 +177,22 @@ def _stream(source: Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
         yield source
 
 
-def _checked(name: str) -> list[str]:
+def _within(name: str) -> list[str]:
     parts = name.split("/")
-    is_odd = any(part in ("", ".", "..") or not part.isprintable() for part in parts)
-    if is_odd or "\\" in name:
+    if any(part in ("", ".", "..") for part in parts):
         raise ArgumentInvalid(f"{name!r} is no name of a file: use names and folders, without '..'")
     return parts
+
+
+def _checked(name: str) -> list[str]:
+    if not name.isprintable() or "\\" in name:
+        raise ArgumentInvalid(f"{name!r} is no name of a file: use names and folders, without '..'")
+    return _within(name)
+
+
+def _of_uri(part: str) -> str:
+    """Return a name that a URI can hold as it is, with its end kept and not too long to store."""
+    return _NO_URI_CHARACTER.sub("_", part)[-_NAME_CHARS:]
 
 
 __all__ = ["NAMESPACE_SCHEME", "NamespaceFiles", "TaskFiles"]

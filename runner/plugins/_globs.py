@@ -24,6 +24,13 @@ def matches(path: str, pattern: str) -> bool:
     return _compiled(pattern).fullmatch(path) is not None
 
 
+def fits(path: str, pattern: str) -> bool:
+    """Say whether a path fits a pattern; one without a slash at its start may begin anywhere."""
+    if pattern.startswith(("/", "glob:/")):
+        return matches(path, pattern)
+    return matches(path, pattern) or matches(path, f"**/{pattern.removeprefix('glob:')}")
+
+
 @lru_cache(maxsize=1000)
 def _compiled(pattern: str) -> re.Pattern[str]:
     pattern = pattern.removeprefix("glob:").removeprefix("./").removeprefix("/")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +16,7 @@ from runner.taskrunners.lines import MAX_LINE_BYTES
 _METRIC_TYPES = ("counter", "timer", "gauge")
 _LEVELS = {"WARNING": Level.WARN, "CRITICAL": Level.ERROR, "FATAL": Level.ERROR}
 _MAX_LOG_CHARS = 64 * 1024
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class ScriptOutput:
@@ -40,14 +43,14 @@ class ScriptOutput:
 
     def _obey(self, text: str) -> None:
         try:
-            message = json.loads(text[2:-2], parse_constant=_refuse)
+            message = _parsed(text[2:-2])
         except (ValueError, RecursionError):
             self._ctx.log.write(Level.WARN, f"Invalid outputs '{text[:_MAX_LOG_CHARS]}'")
             return
-        self.vars.update(_map(message.get("outputs")))
-        for metric in _list(message.get("metrics")):
+        self.vars.update(message["outputs"])
+        for metric in message["metrics"]:
             self._record(metric)
-        for line in _list(message.get("logs")):
+        for line in message["logs"]:
             self._log(_level(line.get("level")), str(line.get("message") or ""))
 
     def _record(self, metric: Mapping[str, Any]) -> None:
@@ -55,10 +58,10 @@ class ScriptOutput:
         try:
             if kind not in _METRIC_TYPES:
                 raise ValueError(kind)
-            number = _number(kind, value)
+            number = _finite(_number(kind, value))
             tags = {str(key): str(item) for key, item in _map(metric.get("tags")).items()}
             self._ctx.metric(str(metric["name"]), kind, number, tags)
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):
             self._ctx.log.write(
                 Level.WARN, f"Invalid metric '{json.dumps(metric)[:_MAX_LOG_CHARS]}'"
             )
@@ -66,6 +69,44 @@ class ScriptOutput:
     def _log(self, level: Level, message: str) -> None:
         for start in range(0, len(message) or 1, _MAX_LOG_CHARS):
             self._ctx.log.write(level, message[start : start + _MAX_LOG_CHARS])
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """Return a message with all of its parts. Raises ValueError: one is not what it should be."""
+    message = _storable(json.loads(text, parse_constant=_refuse, parse_float=_float))
+    parts = {
+        "outputs": message.get("outputs") or {},
+        "metrics": message.get("metrics") or [],
+        "logs": message.get("logs") or [],
+    }
+    items = [*_checked(parts["metrics"], list), *_checked(parts["logs"], list)]
+    for each in (parts["outputs"], *items):
+        _checked(each, dict)
+    return parts
+
+
+def _checked(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError(value)
+    return value
+
+
+def _storable(value: Any) -> Any:
+    """Return the value without what no database keeps: NUL and half characters become U+FFFD, and
+    a whole number of more than 64 bits its digits as text.
+    """
+    match value:
+        case str():
+            return _UNSTORABLE.sub("\ufffd", value)
+        case bool():
+            return value
+        case int() if not -(2**63) <= value < 2**64:
+            return str(value)
+        case list():
+            return [_storable(item) for item in value]
+        case dict():
+            return {_storable(name): _storable(item) for name, item in value.items()}
+    return value
 
 
 def _number(kind: str, value: Any) -> float:
@@ -76,6 +117,16 @@ def _number(kind: str, value: Any) -> float:
     return float(value)
 
 
+def _float(text: str) -> float:
+    return _finite(float(text))
+
+
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise ValueError(number)
+    return number
+
+
 def _level(name: Any) -> Level:
     word = str(name or "INFO").upper()
     return _LEVELS.get(word) or (Level(word) if word in Level.__members__ else Level.INFO)
@@ -83,10 +134,6 @@ def _level(name: Any) -> Level:
 
 def _map(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _refuse(name: str) -> Any:

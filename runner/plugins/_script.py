@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
@@ -39,6 +39,12 @@ _USE_CACHE = (  # a user who may not write there does without
     f"UV_CACHE_DIR={CACHE_FOLDER}/uv UV_LINK_MODE=copy npm_config_cache={CACHE_FOLDER}/npm; fi"
 )
 _SHELLS = {"sh", "bash", "dash", "ash", "zsh", "ksh"}
+_STARTERS = {"env", "busybox", "nice", "sudo", "tini"}  # programs that start the one named next
+_HINTS = {
+    126: "A file could not be run: make it executable (chmod +x), or call what runs it (sh FILE)",
+    127: "A command was not found: {where}",
+    137: "The command was killed from outside, often because memory was short",
+}
 _MAX_ARGUMENT_BYTES = 100_000  # Linux takes 128 KiB for one
 _MAX_LABEL_CHARS = 63
 
@@ -47,7 +53,7 @@ class ScriptTask(Task):
     """Base of script tasks."""
 
     image: ClassVar[str]  # of the language, when none is given
-    container_user: ClassVar[str | None] = None  # whatever the flow says
+    container_user: ClassVar[str | None] = None  # unless the flow names one
     deprecated = {
         "runner": "'runner' is deprecated: use 'taskRunner'",
         "docker": "'docker' is deprecated: use 'taskRunner' and 'containerImage'",
@@ -113,11 +119,22 @@ class ScriptTask(Task):
         if ended.exit_code == 0 and output.fault:
             raise TaskError(output.fault, outputs=outputs.model_copy(update={"task_runner": None}))
         if ended.exit_code != 0:
+            self._hint(ctx, ended, in_container=chosen.needs_image)
             raise TaskError(
                 f"Command failed with exit code {outputs.exit_code}",
                 outputs=outputs.model_copy(update={"task_runner": None}),
             )
         return outputs
+
+    def _hint(self, ctx: RunContext, ended: Ended, *, in_container: bool) -> None:
+        """Say in the log what an exit code that speaks for itself means, and what to do."""
+        where = (
+            "install it in `beforeCommands`, or name a `containerImage` that has it"
+            if in_container
+            else "install it on the worker, or run the task in a container that has it"
+        )
+        if hint := ended.reason or _HINTS.get(ended.exit_code or 0):
+            ctx.log.write(Level.WARN, hint.format(where=where))
 
     def program(self, ctx: RunContext, space: Workspace, extra: Mapping[str, Any]) -> list[str]:
         """Return the lines of shell that do the task's work, rendered."""
@@ -139,30 +156,41 @@ class ScriptTask(Task):
     @property
     def is_shell(self) -> bool:
         """Whether the interpreter understands lines of shell of ours."""
-        return bool(self.interpreter) and PurePosixPath(self.interpreter[0]).name in _SHELLS
+        names = [PurePosixPath(word).name for word in self.interpreter]
+        return names[:1] != [] and (
+            names[0] in _SHELLS or (names[0] in _STARTERS and not _SHELLS.isdisjoint(names))
+        )
+
+    def sourcing(self, ctx: RunContext, space: Workspace, text: str) -> str | None:
+        """Write the commands to a file and return what runs it in place; None: it cannot."""
+        if not self.is_shell:
+            return None
+        file = space.write(f"{HIDDEN}/commands.sh", text)
+        return f". {shlex.quote(space.seen_as(file))}"
 
     # --- which runner -----------------------------------------------------------------------
 
     def _chosen(self, ctx: RunContext) -> tuple[RunnerType, str]:
-        """Return the runner and the image; what is said the new way wins over the old."""
+        """Return the runner and the image; an image that is named nearest to the container wins."""
+        old = self.old_docker.image if self.old_docker else None
         named = self.task_runner.own_image if self.task_runner else None
-        given = (
-            self.container_image or named or (self.old_docker.image if self.old_docker else None)
-        )
+        given = old or named or self.container_image
         return self._as_user(self._runner(ctx, given)), given or self.image
 
     def _as_user(self, runner: RunnerType) -> RunnerType:
-        if self.container_user is None or not isinstance(runner, Docker):
+        if not isinstance(runner, Docker) or runner.user is not None:
             return runner
         return runner.model_copy(update={"user": self.container_user})
 
     def _runner(self, ctx: RunContext, image: str | None) -> RunnerType:
+        if isinstance(self.task_runner, Docker):
+            return self._with_old(self.task_runner)
         if self.task_runner is not None:
             return self.task_runner
         if self.runner == "PROCESS":
             return Process()
         if self.runner == "DOCKER" or ctx.setting("task_runner.default") == "docker":
-            return self._docker()
+            return self._with_old(Docker())
         if image or self.old_docker:
             ctx.log.write(
                 Level.WARN,
@@ -171,12 +199,13 @@ class ScriptTask(Task):
             )
         return Process()
 
-    def _docker(self) -> RunnerType:
+    def _with_old(self, runner: Docker) -> RunnerType:
+        """Return the runner with what ``docker`` says besides; that wins."""
         old = self.old_docker
         if old is None:
-            return Docker()
+            return runner
         given = (old.model_fields_set & set(Docker.model_fields)) - {"image"}
-        return Docker(**{name: getattr(old, name) for name in given})
+        return runner.model_copy(update={name: getattr(old, name) for name in given})
 
     @property
     def old_docker(self) -> DockerFields | None:
@@ -191,13 +220,13 @@ class ScriptTask(Task):
         if self.namespace_files is not None:
             space.put_namespace_files(self.namespace_files)
         extra = self._variables(space)
-        space.put_inputs(_input_files(ctx, self.input_files, extra))
-        argv = self._argv(ctx, space, extra)
-        cache = self._cache(ctx, image, argv[-1])
+        space.put_inputs(self.input_files, extra)
+        lines = self._lines(ctx, space, extra)
+        cache = self._cache(ctx, image, lines)
         if cache is not None:
-            argv[-1] = f"{_USE_CACHE}\n{argv[-1]}"
+            lines = [_USE_CACHE, *lines]
         return Command(
-            argv=argv,
+            argv=[*self.interpreter, self._argument(ctx, space, lines)],
             cache=cache,
             working_dir=space.folder,
             env=self._env(space),
@@ -206,9 +235,9 @@ class ScriptTask(Task):
             outputs=bool(self.output_files) or self._has_output_dir,
         )
 
-    def _cache(self, ctx: RunContext, image: str | None, text: str) -> str | None:
+    def _cache(self, ctx: RunContext, image: str | None, lines: Iterable[str]) -> str | None:
         """Return the volume of packages for a container whose commands install some."""
-        is_wanted = image is not None and self.is_shell and _INSTALLS.search(text) is not None
+        is_wanted = image is not None and self.is_shell and any(map(_INSTALLS.search, lines))
         if not is_wanted or not ctx.setting("docker.package_cache"):
             return None
         subject = f"{ctx.identity.namespace}\0{image}"
@@ -231,17 +260,24 @@ class ScriptTask(Task):
     def _plain_outputs(self) -> list[str]:
         return [name for name in self.output_files if not re.search(r"[*?{\[]", name)]
 
-    def _argv(self, ctx: RunContext, space: Workspace, extra: Mapping[str, Any]) -> list[str]:
+    def _lines(self, ctx: RunContext, space: Workspace, extra: Mapping[str, Any]) -> list[str]:
         lines = list(self.strict) if self.fail_fast else []
         lines += self.prelude(space)
         lines += rendered_lines(ctx, space, self.before_commands, extra)
-        lines += self.program(ctx, space, extra)
-        text = ("\r\n" if self.target_os == "WINDOWS" else "\n").join(lines)
+        return [*lines, *self.program(ctx, space, extra)]
+
+    def _argument(self, ctx: RunContext, space: Workspace, lines: Iterable[str]) -> str:
+        """Return the commands as one text; what is too long or too secret is kept in a file."""
+        text = self.with_line_ends("\n".join(lines))
         is_too_long = len(text.encode()) > _MAX_ARGUMENT_BYTES
-        if self.is_shell and (is_too_long or ctx.holds_secret(text)):
-            file = space.write(f"{HIDDEN}/commands.sh", text)
-            text = f". {shlex.quote(space.seen_as(file))}"
-        return [*self.interpreter, text]
+        if is_too_long or ctx.holds_secret(text):
+            return self.sourcing(ctx, space, text) or text
+        return text
+
+    def with_line_ends(self, text: str) -> str:
+        """Return a text with the line ends of the target: a shell trips over foreign ones."""
+        text = text.replace("\r\n", "\n")
+        return text.replace("\n", "\r\n") if self.target_os == "WINDOWS" else text
 
     def _env(self, space: Workspace) -> dict[str, str]:
         given = {name: value or "" for name, value in self.env.items()}
@@ -288,7 +324,8 @@ class Script(ScriptTask):
 
     def program(self, ctx: RunContext, space: Workspace, extra: Mapping[str, Any]) -> list[str]:
         text = space.localize(str(ctx.render(self.script, extra=extra)))
-        file = space.write(f"{self.file_name}{self.suffix}", self.source(text))
+        source = self.with_line_ends(self.source(text))
+        file = space.write(f"{self.file_name}{self.suffix}", source)
         return [self.called(space.seen_as(file))]
 
     def called(self, path: str) -> str:
@@ -338,20 +375,6 @@ def labels(ctx: RunContext) -> dict[str, str]:
         f"kestra.io/{name}": value[:_MAX_LABEL_CHARS].rstrip("-._") for name, value in told.items()
     }
     return {**short, TASK_RUN_LABEL: who.task_run_id, ATTEMPT_LABEL: str(who.attempt)}
-
-
-def _input_files(ctx: RunContext, given: JsonValue, extra: Mapping[str, Any]) -> dict[str, Any]:
-    rendered = ctx.render(given, typed=isinstance(given, str), extra=extra)
-    if isinstance(rendered, str) and rendered.strip():
-        try:
-            rendered = json.loads(rendered)
-        except ValueError as exc:
-            raise TaskError(f"'inputFiles' is no map of file names: {exc}") from exc
-    if not rendered:
-        return {}
-    if not isinstance(rendered, Mapping):
-        raise TaskError("'inputFiles' must be a map of file names to texts or URIs")
-    return {str(ctx.render(name, extra=extra)): value for name, value in rendered.items()}
 
 
 def _run(ctx: RunContext, runner: TaskRunner, command: Command, output: ScriptOutput) -> Ended:

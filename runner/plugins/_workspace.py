@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 from runner.model.logs import Level
@@ -33,7 +33,11 @@ class NamespaceFilesOptions(BaseModel):
     )
 
     enabled: bool = Field(default=True, description="false: none")
-    include: list[str] = Field(default=[], description="patterns of files to take; none: all")
+    include: list[str] = Field(
+        default=[],
+        description="patterns of files to take, anywhere below unless with a slash at the start; "
+        "none: all",
+    )
     exclude: list[str] = Field(default=[], description="patterns of files to leave out")
     namespaces: list[str] = Field(default=[], description="default: the flow's; the last one wins")
     if_exists: Literal["OVERWRITE", "FAIL", "WARN", "IGNORE"] = Field(
@@ -43,8 +47,8 @@ class NamespaceFilesOptions(BaseModel):
 
     def takes(self, path: str) -> bool:
         """Say whether a file is wanted."""
-        included = not self.include or any(_globs.matches(path, one) for one in self.include)
-        return included and not any(_globs.matches(path, one) for one in self.exclude)
+        included = not self.include or any(_globs.fits(path, one) for one in self.include)
+        return included and not any(_globs.fits(path, one) for one in self.exclude)
 
 
 class Workspace:
@@ -78,9 +82,15 @@ class Workspace:
                 shutil.copyfileobj(content, file, 1024 * 1024)
         return target
 
-    def put_inputs(self, files: Mapping[str, Any]) -> None:
-        """Write input files: from storage where the value is a URI, else the text itself."""
-        for name, value in files.items():
+    def put_inputs(self, given: JsonValue, extra: Mapping[str, Any] | None = None) -> None:
+        """Write input files, rendered with *extra* variables: a map, or its JSON text.
+
+        They come from storage where the value is a URI, else they are the text itself.
+
+        Raises:
+            TaskError: it is no map, or a name leads out.
+        """
+        for name, value in self._inputs(given, extra).items():
             if value is None:
                 continue
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -89,6 +99,19 @@ class Workspace:
                     self.write(name, source)
             else:
                 self.write(name, text)
+
+    def _inputs(self, given: JsonValue, extra: Mapping[str, Any] | None) -> dict[str, Any]:
+        rendered = self._ctx.render(given, typed=isinstance(given, str), extra=extra)
+        if isinstance(rendered, str) and rendered.strip():
+            try:
+                rendered = json.loads(rendered)
+            except ValueError as exc:
+                raise TaskError(f"'inputFiles' is no map of file names: {exc}") from exc
+        if not rendered:
+            return {}
+        if not isinstance(rendered, Mapping):
+            raise TaskError("'inputFiles' must be a map of file names to texts or URIs")
+        return {str(self._ctx.render(name, extra=extra)): rendered[name] for name in rendered}
 
     def put_namespace_files(self, options: NamespaceFilesOptions) -> None:
         """Write the namespace files that are wanted."""
@@ -112,12 +135,20 @@ class Workspace:
     def outputs(self, names: Sequence[str]) -> dict[str, str]:
         """Store the files that the names or patterns stand for; path in it → URI."""
         wanted = [self._relative(name) for name in names]
-        return {
+        found = {
             path: self._ctx.files.put(self.folder / path, path)
             for path in sorted(self._files(self.folder))
             if not path.startswith(HIDDEN)
             and any(path == one or _globs.matches(path, one) for one in wanted)
         }
+        for name in wanted:
+            if (self.folder / name).is_dir():
+                self._ctx.log.write(
+                    Level.WARN,
+                    f"outputFiles: {name} is a folder; write {name.rstrip('/')}/** "
+                    "for the files in it",
+                )
+        return found
 
     def output_dir_files(self) -> dict[str, str]:
         """Store all files of the output directory; path in that → URI."""
@@ -161,10 +192,13 @@ class Workspace:
         return self._fetched[uri]
 
     def _target(self, name: str) -> Path:
-        parts = name.removeprefix("./").split("/")
-        is_odd = any(part in ("", ".", "..") or "\0" in part for part in parts)
-        target = self.folder.joinpath(*parts) if not is_odd else self.folder
-        if is_odd or not target.parent.resolve().is_relative_to(self.folder.resolve()):
+        inside = self._relative(name)
+        parts = [part for part in inside.split("/") if part not in ("", ".")]
+        is_odd = not parts or inside[:1] == "/" or inside[-1:] == "/" or ".." in parts
+        target = self.folder.joinpath(*parts) if not is_odd and "\0" not in name else self.folder
+        if target == self.folder or not target.parent.resolve().is_relative_to(
+            self.folder.resolve()
+        ):
             raise TaskError(f"{name!r} is no name of a file in the working directory")
         return target
 

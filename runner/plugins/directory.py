@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from runner.model.flow import TaskKind
-from runner.plugin import Read, RunContext, Task, TaskError
+from runner.plugin import Read, RunContext, Task
 from runner.plugins import _globs
 from runner.plugins._workspace import HIDDEN, NamespaceFilesOptions, Workspace
 
@@ -90,21 +90,13 @@ class WorkingDirectory(Task):
         inside = cast(DirectoryContext, ctx)
         workspace = Workspace(ctx, cast(Any, _Here()))
         workspace.put_namespace_files(self.namespace_files)
-        workspace.put_inputs(self._inputs(ctx))
+        workspace.put_inputs(self.input_files)
         restored = self._restore(inside)
         if not inside.run_children():
             return self.Outputs()
         if self.cache is not None:
             self._keep(inside, self.cache, restored)
         return self.Outputs(output_files=workspace.outputs(self.output_files))
-
-    def _inputs(self, ctx: RunContext) -> Mapping[str, Any]:
-        given = ctx.render(self.input_files, typed=isinstance(self.input_files, str))
-        if given in (None, ""):
-            return {}
-        if not isinstance(given, Mapping):
-            raise TaskError("'inputFiles' must be a map of file names to contents")
-        return given
 
     def _restore(self, ctx: DirectoryContext) -> Mapping[str, tuple[int, int]]:
         """Unpack the archive; return what the cached files look like after that."""

@@ -10,7 +10,7 @@ IMAGE = "groovy"
 
 
 class Commands(_script.Commands):
-    """Run commands where Groovy is at hand; a container runs them as root.
+    """Run commands where Groovy is at hand; in a container as root, unless `user` is named.
 
     Example:
         - id: report
@@ -28,7 +28,7 @@ class Commands(_script.Commands):
 
 
 class Script(_script.Script):
-    """Run a Groovy program; a container runs it as root.
+    """Run a Groovy program; in a container as root, unless `user` is named.
 
     Example:
         - id: hello

@@ -61,7 +61,7 @@ class UploadFiles(Task):
         patterns = texts(self.files, "files") if self.files else []
         for path in sorted(ctx.working_dir.rglob("*")) if patterns else ():
             name = path.relative_to(ctx.working_dir).as_posix()
-            if path.is_file() and any(fits(name, pattern) for pattern in patterns):
+            if path.is_file() and any(_globs.fits(name, pattern) for pattern in patterns):
                 yield name, path
 
     def _overwrites(self, path: str) -> bool:
@@ -187,17 +187,10 @@ class PurgeFiles(Task):
         return self.Outputs(size=0)
 
 
-def fits(path: str, pattern: str) -> bool:
-    """Say whether a path fits a pattern; one without a slash at its start may begin anywhere."""
-    if pattern.startswith("/"):
-        return _globs.matches(path, pattern)
-    return _globs.matches(path, pattern) or _globs.matches(path, f"**/{pattern}")
-
-
 def _matching(ctx: RunContext, namespace: str, patterns: JsonValue) -> list[str]:
     wanted = texts(patterns, "files")
     paths = [file.path.lstrip("/") for file in ctx.namespace_files.list(namespace)]
-    return [path for path in paths if any(fits(path, pattern) for pattern in wanted)]
+    return [path for path in paths if any(_globs.fits(path, pattern) for pattern in wanted)]
 
 
 @contextmanager

@@ -6,7 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from runner.plugin import RunContext
 from runner.plugins import _script
+from runner.plugins._workspace import HIDDEN, Workspace
 
 IMAGE = "ghcr.io/kestra-io/powershell:latest"
 
@@ -24,6 +26,10 @@ class _PowerShell(_script.ScriptTask):
     @property
     def strict(self) -> list[str]:
         return ["$ErrorActionPreference = 'Stop'"]
+
+    def sourcing(self, ctx: RunContext, space: Workspace, text: str) -> str | None:
+        file = space.write(f"{HIDDEN}/commands.ps1", text)
+        return f". {_quoted(space.seen_as(file))}"
 
 
 class Commands(_PowerShell, _script.Commands):
@@ -59,5 +65,8 @@ class Script(_PowerShell, _script.Script):
 
     def called(self, path: str) -> str:
         """The file itself is the command; ``&`` runs one whose name is quoted."""
-        quoted = path.replace("'", "''")
-        return f"& '{quoted}'"
+        return f"& {_quoted(path)}"
+
+
+def _quoted(path: str) -> str:
+    return "'" + path.replace("'", "''") + "'"

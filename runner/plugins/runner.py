@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr
 from pydantic.alias_generators import to_camel
 
 from runner.plugin import Plugin, Read, RunContext, TaskError
@@ -30,7 +32,12 @@ def _bytes(value: Any) -> Any:
     return value
 
 
+def _swap_bytes(value: Any) -> Any:
+    return -1 if str(value).strip() == "-1" else _bytes(value)
+
+
 Size = Annotated[int, BeforeValidator(_bytes)]
+SwapSize = Annotated[int, BeforeValidator(_swap_bytes)]
 
 
 class RunnerType(Plugin):
@@ -88,15 +95,28 @@ class Credentials(_Fields):
 
     def for_engine(self) -> Mapping[str, str]:
         """Return them as the engine's API names them."""
+        username, password = self._login()
         named = {
             "serveraddress": self.registry,
-            "username": self.username,
-            "password": _plain(self.password),
+            "username": username,
+            "password": password,
             "registrytoken": _plain(self.registry_token),
             "identitytoken": _plain(self.identity_token),
-            "auth": _plain(self.auth),
         }
         return {name: value for name, value in named.items() if value is not None}
+
+    def _login(self) -> tuple[str | None, str | None]:
+        """Return user and password; the engine does not read ``auth``. Raises TaskError."""
+        auth = _plain(self.auth)
+        if not auth:
+            return self.username, _plain(self.password)
+        try:
+            user, colon, password = base64.b64decode(auth, validate=True).decode().partition(":")
+        except ValueError:
+            colon = ""
+        if not colon:
+            raise TaskError("`auth` of `credentials` is no base64 of user:password")
+        return user, password
 
 
 class Cpu(_Fields):
@@ -109,7 +129,9 @@ class Memory(_Fields):
     """Limits of memory."""
 
     memory: Size | None = Field(default=None, description="most it may use, such as 512MB")
-    memory_swap: Size | None = Field(default=None, description="memory and swap together; -1: any")
+    memory_swap: SwapSize | None = Field(
+        default=None, description="memory and swap together; -1: any"
+    )
     memory_swappiness: int | None = Field(default=None, description="0 to 100")
     memory_reservation: Size | None = Field(default=None, description="soft limit")
     kernel_memory: Size | None = Field(default=None, description="most for the kernel's part")
@@ -145,10 +167,13 @@ class DockerFields(_Fields):
     """What may be said about a container; also the old property ``docker`` of script tasks."""
 
     image: str | None = Field(
-        default=None, description="image, the old way; `containerImage` of the task wins"
+        default=None, description="image, the old way; wins over `containerImage` of the task"
     )
     host: str | None = Field(default=None, description="engine, such as unix:///run/docker.sock")
     credentials: Credentials | None = Field(default=None, description="login to the registry")
+    config: dict[str, JsonValue] | str | None = Field(
+        default=None, description="configuration of Docker's client, whose `auths` are used to pull"
+    )
     user: str | None = Field(default=None, description="user, or user:group, in the container")
     entry_point: list[str] = Field(default=[""], description="default: the image's is cleared")
     extra_hosts: list[str] = Field(default=[], description="more host names, as name:address")
@@ -164,6 +189,9 @@ class DockerFields(_Fields):
     cpu: Cpu | None = Field(default=None, description="limit of processor time")
     memory: Memory | None = Field(default=None, description="limits of memory")
     shm_size: Size | None = Field(default=None, description="size of /dev/shm, such as 64MB")
+    device_requests: Annotated[list[DeviceRequest], Read.STATIC] = Field(
+        default=[], description="devices that the container gets"
+    )
     privileged: bool = Field(default=False, description="give the container all rights")
     file_handling_strategy: Literal["AUTO", "MOUNT", "VOLUME"] = Field(
         default="AUTO",
@@ -188,6 +216,7 @@ class DockerFields(_Fields):
         return DockerOptions(
             host=self.host or ctx.setting("docker.host"),
             credentials=self.credentials.for_engine() if self.credentials else {},
+            logins=self._logins(),
             user=self.user,
             entry_point=self.entry_point,
             extra_hosts=dict(_split(host) for host in self.extra_hosts),
@@ -203,12 +232,23 @@ class DockerFields(_Fields):
             resume=self.resume,
         )
 
+    def _logins(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the logins of ``config`` by registry. Raises TaskError."""
+        config: Any = self.config or {}
+        try:
+            config = json.loads(config) if isinstance(config, str) else config
+            if programs := {"credsStore", "credHelpers"} & set(config):
+                raise TaskError(f"`config` must not name programs ({min(programs)}): use `auths`")
+            return {name: _of_config(entry) for name, entry in config.get("auths", {}).items()}
+        except (AttributeError, TypeError, ValueError):  # not its text: there are passwords in it
+            raise TaskError("`config` is no configuration of Docker: {auths: {HOST: …}}") from None
+
     def _limits(self) -> Mapping[str, Any]:
         limits: dict[str, Any] = {"shm_size": self.shm_size, "privileged": self.privileged or None}
         if self.memory is not None:
             limits |= self.memory.for_engine()
-        if requests := getattr(self, "device_requests", ()):
-            limits["device_requests"] = [each.for_engine() for each in requests]
+        if self.device_requests:
+            limits["device_requests"] = [each.for_engine() for each in self.device_requests]
         if self.cpu is not None and self.cpu.cpus is not None:
             limits["nano_cpus"] = int(self.cpu.cpus * 1e9)
         return {name: value for name, value in limits.items() if value is not None}
@@ -225,12 +265,7 @@ class Docker(RunnerType, DockerFields):
 
     aliases = ("io.kestra.plugin.scripts.runner.docker.DockerTaskRunner",)
     deprecated = {"image": "'image' is deprecated: use 'containerImage' of the task"}
-    later = frozenset({"config"})
     needs_image = True
-
-    device_requests: Annotated[list[DeviceRequest], Read.STATIC] = Field(
-        default=[], description="devices that the container gets"
-    )
 
     type: Literal["io.kestra.plugin.scripts.runner.docker.Docker"] = (
         "io.kestra.plugin.scripts.runner.docker.Docker"
@@ -249,6 +284,13 @@ def _split(host: str) -> tuple[str, str]:
     if not colon:
         raise TaskError(f"'extraHosts' needs name:address, not {host!r}")
     return name, address
+
+
+def _of_config(entry: Mapping[str, str]) -> Mapping[str, str]:
+    """Return an entry of ``auths`` as the engine's API names it. Raises ValueError."""
+    known = {"username", "password", "auth", "identitytoken", "registrytoken"}
+    fields = {name.replace("token", "_token"): entry[name] for name in known & set(entry)}
+    return Credentials(**fields).for_engine()
 
 
 def _plain(secret: SecretStr | None) -> str | None:

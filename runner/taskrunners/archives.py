@@ -30,6 +30,17 @@ def pack(folder: Path) -> IO[bytes]:
     return target
 
 
+def empty_folder(path: str) -> IO[bytes]:
+    """Return an archive of one folder that any user may write into, to unpack in the root."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w|") as tar:
+        folder = tarfile.TarInfo(path.strip("/"))
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o1777
+        tar.addfile(folder)
+    target.seek(0)
+    return target
+
+
 def unpack(chunks: Iterable[bytes], into: Path) -> None:
     """Make a folder like the one in the archive: new files, changed ones, and no others.
 

@@ -60,11 +60,13 @@ class Command:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How it ended. *exit_code* None: killed before it had one. *stopped*: ended by `stop` or the
-    command's timeout, not by itself. *details* go to output ``taskRunner``."""
+    command's timeout, not by itself. *details* go to output ``taskRunner``. *reason*: why it failed
+    and what to do about it, where the runner knows."""
 
     exit_code: int | None
     stopped: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
+    reason: str | None = None
 
 
 class TaskRunner(Protocol):
@@ -85,3 +87,12 @@ class TaskRunner(Protocol):
 
     def workdir(self, local: Path) -> str:
         """The path of the working directory as the command sees it."""
+
+
+def check_texts(argv: Sequence[str], env: Mapping[str, str]) -> None:
+    """Refuse what no process can be given. Raises CannotRun."""
+    for what, texts in (("the command", argv), ("an environment variable", [*env, *env.values()])):
+        if any("\0" in text for text in texts):
+            raise CannotRun(f"{what} holds the character NUL, which no process can be given")
+    if wrong := next((name for name in env if not name or "=" in name), None):
+        raise CannotRun(f"{wrong!r} is no name of an environment variable")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import threading
 import time
@@ -32,7 +33,7 @@ from runner.taskrunners.engines import (
     shares_files,
 )
 from runner.taskrunners.lines import LineSplitter
-from runner.taskrunners.pulling import PULL_WAITS, Pull
+from runner.taskrunners.pulling import PULL_WAITS, Pull, login
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -48,6 +49,7 @@ class DockerOptions:
 
     host: str | None = None
     credentials: Mapping[str, str] = field(default_factory=dict)  # as the engine's API names them
+    logins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by registry, likewise
     user: str | None = None
     entry_point: Sequence[str] = ("",)
     extra_hosts: Mapping[str, str] = field(default_factory=dict)
@@ -121,7 +123,7 @@ class Container:
         was_stopped, self.is_stopped = self.is_stopped, True
         try:
             if grace:
-                self._api.stop(self._name, timeout=int(grace.total_seconds()))
+                self._api.stop(self._name, timeout=math.ceil(grace.total_seconds()))
             else:
                 self._api.kill(self._name)
         except docker.errors.NotFound:
@@ -255,7 +257,7 @@ class Creation:
         return None
 
     def _pull(self, image: str, stopping: threading.Event) -> bool:
-        credentials = self._options.credentials
+        credentials = self._options.credentials or login(image, self._options.logins)
         return Pull(self._api, image, credentials, self._log).run(
             self._options.pull_waits, stopping
         )
@@ -286,6 +288,8 @@ class Creation:
         return Container(self._api, name, made, folder if command.outputs else None)
 
     def _mounts(self) -> bool:
+        if not self._options.wait:  # it needs its files longer than we keep them
+            return False
         if self._options.files != "AUTO":
             return self._options.files == "MOUNT"
         return may_mount() and shares_files.get(self._host, True)
@@ -323,6 +327,9 @@ class Creation:
             ports=[tuple(port.split("/")) if "/" in port else port for port in ports] or None,
             host_config=self._host_config(folder if mount else None, command.cache),
         )
+        if command.cache:
+            with archives.empty_folder(CACHE_FOLDER) as archive:
+                self._api.put_archive(made["Id"], "/", archive)
         return str(made["Id"])
 
     def _keeps(self) -> Mapping[str, str]:

@@ -22,11 +22,13 @@ from runner.taskrunners.base import (
     Command,
     Ended,
     LineSink,
+    check_texts,
 )
 from runner.taskrunners.containers import Container, Creation, Deadline, DockerOptions
 from runner.taskrunners.engines import client, default_host, engine_errors
 
 _BY_SIGNAL, _KILLED = 128, 137
+_OUT_OF_MEMORY = "The container ran out of memory: raise `memory` of the task runner"
 
 
 class DockerRunner:
@@ -48,6 +50,7 @@ class DockerRunner:
             raise CannotRun("This task runner needs the `containerImage` property to be set")
         if self._stopping.is_set():
             return Ended(None, stopped=True)
+        check_texts(command.argv, command.env)
         with engine_errors(self._host):
             name = container_name(command.labels)
             engine = Creation(client(self._host), self._host, self._options, self._log)
@@ -103,9 +106,8 @@ class DockerRunner:
         details = {"containerId": container.id}
         if container.is_stopped:
             return Ended(None if code > _BY_SIGNAL else code, stopped=True, details=details)
-        if code == _KILLED and container.ran_out_of_memory():
-            self._log("The container was killed because it ran out of memory: raise `memory`")
-        return Ended(code, details=details)
+        is_short = code == _KILLED and container.ran_out_of_memory()
+        return Ended(code, details=details, reason=_OUT_OF_MEMORY if is_short else None)
 
     @contextlib.contextmanager
     def _removing(self, container: Container) -> Iterator[None]:

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 BAD_REQUEST, CONFLICT = 400, 409
 _SOCKETS = ("/var/run/docker.sock", "/dind/docker.sock")
 _REQUEST_SECONDS = 120
+_NO_PROGRAM = "The image lacks it: name another `interpreter`, or another `containerImage`"
+_ADVICE = (
+    ("executable file not found", _NO_PROGRAM),
+    ("no such file or directory: unknown", _NO_PROGRAM),
+    ("invalid reference format", "Check the name of the image: lower case, as HOST/NAME:TAG"),
+    ("port is already allocated", "Choose another host port in `portBindings`"),
+    ("unable to find user", "Name a `user` that the image knows, or its number"),
+)
 
 shares_files: dict[str, bool] = {}
 """Engine → whether it sees our files under the same paths; filled by the first container."""
@@ -78,8 +86,9 @@ def no_engine(host: str, reason: object) -> str:
     """Return what to tell people when there is no engine."""
     return (
         f"no Docker engine answers at {host} ({reason}). Start Docker, give the worker its socket "
-        f"(a container needs `-v /var/run/docker.sock:/var/run/docker.sock`), or run the task as a "
-        f"process: `taskRunner: {{type: io.kestra.plugin.core.runner.Process}}`"
+        f"(a container needs `-v /var/run/docker.sock:/var/run/docker.sock`, a user the group "
+        f"`docker`), or run the task as a process: "
+        f"`taskRunner: {{type: io.kestra.plugin.core.runner.Process}}`"
     )
 
 
@@ -94,9 +103,15 @@ def engine_errors(host: str) -> Iterator[None]:
     except Unavailable as exc:
         raise CannotRun(exc.message) from exc
     except docker.errors.APIError as exc:
-        raise CannotRun(f"Docker at {host}: {exc.explanation or exc}") from exc
+        raise CannotRun(f"Docker at {host}: {_advised(str(exc.explanation or exc))}") from exc
     except (requests.RequestException, ConnectionError) as exc:
         raise CannotRun(no_engine(host, exc)) from exc
+
+
+def _advised(words: str) -> str:
+    """Return the engine's words and, where they are known, what to do."""
+    found = (advice for sign, advice in _ADVICE if sign in words)
+    return f"{words}. {advice}" if (advice := next(found, None)) else words
 
 
 def remove(api: APIClient, name: str) -> None:

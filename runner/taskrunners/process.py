@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -16,14 +17,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from runner.taskrunners import shim
-from runner.taskrunners.base import CannotRun, Command, Ended, LineSink
+from runner.taskrunners.base import CannotRun, Command, Ended, LineSink, check_texts
 from runner.taskrunners.lines import LineSplitter
 
 MARK = "TASK_PROCESS_MARK"
@@ -71,7 +72,7 @@ class ProcessRunner:
     def _start(self, command: Command, mark: str) -> Running:
         env = {**self._environment, **command.env, MARK: mark}
         env.setdefault("PATH", os.defpath)
-        _check_texts(command.argv, env)
+        check_texts(command.argv, env)
         request = shim.Request(
             argv=list(command.argv),
             cwd=str(command.working_dir),
@@ -273,15 +274,6 @@ def send(control: socket.socket, order: bytes) -> None:
         control.sendall(order)
 
 
-def _check_texts(argv: Sequence[str], env: Mapping[str, str]) -> None:
-    """Refuse what no process can be given. Raises CannotRun."""
-    for what, texts in (("the command", argv), ("an environment variable", [*env, *env.values()])):
-        if any("\0" in text for text in texts):
-            raise CannotRun(f"{what} holds the character NUL, which no process can be given")
-    if wrong := next((name for name in env if not name or "=" in name), None):
-        raise CannotRun(f"{wrong!r} is no name of an environment variable")
-
-
 def _ended(command: Command, result: Mapping[str, Any]) -> Ended:
     if "error" in result:
         raise CannotRun(_explain(command, result["error"], result["file"]))
@@ -300,7 +292,15 @@ def _explain(command: Command, error: str, file: str) -> str:
     program = command.argv[0]
     if not os.path.isdir(command.working_dir):
         return f"the working directory {command.working_dir} is missing"
-    return f"cannot run {program}: {error} ({file or program}). Is it installed on the worker?"
+    if error == os.strerror(errno.E2BIG):
+        return (
+            f"cannot run {program}: the commands or the environment are too long for it. "
+            "Put large texts into files: `inputFiles` takes them"
+        )
+    return (
+        f"cannot run {program}: {error} ({file or program}). Is it installed on the worker? "
+        "Install it, name another `interpreter`, or run the task in a container"
+    )
 
 
 def _milliseconds(until: float | None) -> float | None:

@@ -18,6 +18,14 @@ PULL_WAITS = tuple(timedelta(seconds=5 * 2**n) for n in range(5))
 _PROGRESS_SECONDS = 5.0
 
 
+def login(image: str, logins: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """Return the login for an image's registry, of *logins* by registry; empty: there is none."""
+    from docker import auth
+
+    registry, _ = auth.resolve_repository_name(image)
+    return auth.AuthConfig({"auths": dict(logins)}).resolve_authconfig(registry) or {}
+
+
 class Pull:
     """Pulls one image. *credentials* as the engine's API names them."""
 

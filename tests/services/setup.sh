@@ -14,6 +14,13 @@ need redis-server redis-server
 need chromium chromium
 need git git
 need curl curl
+need ssh openssh-client
+need sshd openssh-server
+need node nodejs
+need perl perl
+need ruby ruby
+need lua lua5.4
+need php php-cli
 [ -x /bin/busybox ] || missing="$missing busybox-static"
 [ -x /usr/lib/git-core/git-http-backend ] || missing="$missing git"
 [ -d /usr/share/fonts/truetype/dejavu ] || missing="$missing fonts-dejavu-core"

@@ -148,6 +148,48 @@ class TestDockerRunner(_Docker):
 
         assert play.lines == [(str(64 * 1024 * 1024), False)]
 
+    def test_a_container_that_runs_out_of_memory_says_so(self, play):
+        limits = {"mem_limit": "16m", "memswap_limit": "16m"}
+
+        ended = play.script("tail -c 64m /dev/zero >&2", self.make(None, limits=limits))
+
+        assert ended.exit_code == 137
+        assert "raise `memory`" in ended.reason
+
+    def test_part_of_a_second_is_a_grace_too(self, play):
+        runner = self.make(None, kill_grace=timedelta(seconds=0.2))
+
+        play.script(
+            "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.1; done",
+            runner,
+            timeout=timedelta(seconds=1),
+        )
+
+        assert play.lines[-1] == ("bye", False)
+
+    @pytest.mark.parametrize(
+        ("command", "options", "advice"),
+        [
+            (["/bin/zsh", "-c", "x"], {}, "`interpreter`"),
+            (["true"], {"user": "nobody-there"}, "`user`"),
+        ],
+    )
+    def test_what_the_engine_refuses_comes_with_advice(self, play, command, options, advice):
+        with pytest.raises(CannotRun, match=advice):
+            self.make(None, **options).run(
+                Command(command, play.folder, image=IMAGE), print, lambda _: None
+            )
+
+    def test_a_name_that_is_no_images_is_explained(self, play):
+        command = Command(["true"], play.folder, image="No Such:Image!")
+
+        with pytest.raises(CannotRun, match="lower case"):
+            self.make(None).run(command, print, lambda _: None)
+
+    def test_nul_is_refused_before_anything_is_made(self, play):
+        with pytest.raises(CannotRun, match="NUL"):
+            play.script("echo a\0b")
+
     def test_details_name_the_container(self, play):
         assert len(play.script("true").details["containerId"]) == 64
 
@@ -161,6 +203,20 @@ class TestDockerRunner(_Docker):
         container.remove(force=True)
         assert ended.exit_code == 0
         assert gone == []
+
+    def test_not_waiting_it_keeps_its_files(self, play, docker_client):
+        run = uuid.uuid4().hex
+        (play.folder / "in.txt").write_text("input")
+
+        play.script("sleep 1; cat in.txt", self.make(None, wait=False), labels=labels(run))
+        (play.folder / "in.txt").unlink()
+
+        [container] = of_run(docker_client, run)
+        try:
+            assert container.wait()["StatusCode"] == 0
+            assert container.logs() == b"input"
+        finally:
+            container.remove(force=True)
 
     def test_no_image(self, play):
         command = Command(["true"], play.folder)
@@ -318,13 +374,14 @@ def _worker(script, folder, run):
     return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
 
 
-def test_a_cache_is_shared_by_containers_and_stays(busybox_image, docker_client, tmp_path):
+@pytest.mark.parametrize("user", [None, "1234"])
+def test_a_cache_is_shared_by_containers_and_stays(busybox_image, docker_client, tmp_path, user):
     volume = f"headrace-test-{uuid.uuid4().hex}"
     lines = []
 
     def play(script):
         command = Command(["sh", "-c", script], tmp_path, image=IMAGE, cache=volume)
-        options = DockerOptions(pull_policy="NEVER", network_mode="none")
+        options = DockerOptions(pull_policy="NEVER", network_mode="none", user=user)
         runner = DockerRunner(options, lines.append)
         return runner.run(command, lambda line, _: lines.append(line), lambda _: None)
 

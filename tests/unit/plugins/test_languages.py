@@ -99,12 +99,13 @@ def test_dotnet_installs_its_tool_unless_other_commands_come_before(ctx, tmp_pat
     assert "tool install" not in ran(own, ctx).argv[-1]
 
 
-def test_groovy_is_root_in_its_container_whatever_the_flow_says(ctx):
-    task = groovy.Script(script="1", task_runner=Docker(user="1000"))
+@pytest.mark.parametrize(("named", "user"), [(None, "root"), ("1000", "1000")])
+def test_groovy_is_root_in_its_container_unless_the_flow_names_a_user(ctx, named, user):
+    task = groovy.Script(script="1", task_runner=Docker(user=named))
 
     runner, _ = task._chosen(ctx)
 
-    assert runner.user == "root"
+    assert runner.user == user
 
 
 def test_jbang_may_talk_and_run_other_languages(ctx):

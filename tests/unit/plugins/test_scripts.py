@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -5,7 +6,7 @@ import pytest
 
 from runner.model.logs import Level
 from runner.plugin import TaskError, TaskStopped
-from runner.plugins import python, shell
+from runner.plugins import perl, powershell, python, shell
 from runner.plugins.runner import Docker, Process, RunnerType
 from runner.testing import FakeRunContext, FakeTaskRunner, Metric
 
@@ -63,6 +64,47 @@ def test_commands_may_come_from_an_expression(tmp_path):
     task = shell.Commands(commands="{{ inputs.list }}", task_runner=Faked(fake=FakeTaskRunner()))
 
     assert run(task, ctx).argv[-1] == "set -e\na\nb"
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "first"),
+    [
+        (["/bin/bash", "-c"], "set -e"),
+        (["/usr/bin/env", "bash", "-c"], "set -e"),
+        (["busybox", "sh", "-c"], "set -e"),
+        (["python3", "-c"], "true"),
+        (["ssh", "host", "sh", "-c"], "true"),
+    ],
+)
+def test_only_a_shell_of_this_place_gets_our_own_lines(ctx, interpreter, first):
+    assert run(commands("true", interpreter=interpreter), ctx).argv[-1].split("\n")[0] == first
+
+
+def test_foreign_line_ends_become_those_of_the_target(ctx):
+    assert run(a_script("a\r\nb\r\n"), ctx).argv[-1] == "set -e\na\nb\n"
+
+    run(a_script("a\r\nb", cls=perl.Script), ctx)
+    assert (ctx.working_dir / ".headrace-script.pl").read_bytes() == b"a\nb"
+
+    run(a_script("a\r\nb", cls=perl.Script, target_os="WINDOWS"), ctx)
+    assert (ctx.working_dir / ".headrace-script.pl").read_bytes() == b"a\r\nb"
+
+
+def test_an_interpreter_that_cannot_source_gets_a_secret_all_the_same(ctx):
+    task = commands("secret-word", interpreter=["python3", "-c"])
+
+    assert run(task, ctx).argv[-1] == "secret-word"
+
+
+def test_powershell_keeps_a_secret_in_a_file(ctx):
+    command = run(commands("login secret-word", cls=powershell.Commands), ctx)
+
+    assert command.argv == [
+        *("pwsh", "-NoProfile", "-NonInteractive", "-Command"),
+        f". '{ctx.working_dir}/.headrace/commands.ps1'",
+    ]
+    text = (ctx.working_dir / ".headrace/commands.ps1").read_text()
+    assert text == "$ErrorActionPreference = 'Stop'\nlogin secret-word"
 
 
 def test_a_secret_does_not_become_an_argument(ctx):
@@ -142,10 +184,18 @@ def test_input_files_may_be_a_json_text(tmp_path):
     assert (ctx.working_dir / "a.txt").read_text() == "one"
 
 
-@pytest.mark.parametrize("name", ["../a", "/etc/a", "a/../../b", "", "a//b"])
+@pytest.mark.parametrize("name", ["../a", "/etc/a", "a/../../b", "", ".", "a/", "a\0b"])
 def test_an_input_file_never_lies_outside(ctx, name):
     with pytest.raises(TaskError, match="no name of a file"):
         a_script(input_files={name: "x"}).run(ctx)
+
+
+def test_an_input_file_may_be_named_in_other_ways(ctx):
+    names = ["./a", "b//c", "{{ workingDir }}/d"]
+
+    run(a_script(input_files=dict.fromkeys(names, "x")), ctx)
+
+    assert all((ctx.working_dir / name).read_text() == "x" for name in ("a", "b/c", "d"))
 
 
 def test_stored_files_in_the_text_become_local_paths(tmp_path):
@@ -166,6 +216,15 @@ def test_output_files_are_stored_by_name_and_pattern(ctx):
 
     assert list(outputs.output_files) == ["a.txt", "sub/b.csv"]
     assert ctx.files.stored[outputs.output_files["sub/b.csv"]] == b"2"
+
+
+def test_a_folder_as_output_file_is_told(ctx):
+    fake = FakeTaskRunner(files={"sub/a.txt": b"1"})
+
+    assert a_script(fake=fake, output_files=["sub/"]).run(ctx).output_files == {}
+    assert ctx.log.messages(Level.WARN) == [
+        "outputFiles: sub/ is a folder; write sub/** for the files in it"
+    ]
 
 
 def test_a_link_to_a_file_outside_is_no_output(ctx, tmp_path):
@@ -196,6 +255,26 @@ def test_namespace_files_come_as_asked(tmp_path):
     assert not (ctx.working_dir / "lib/c.py").exists()
     assert ctx.metrics[0] == Metric("namespacefiles.count", "counter", 1)
     assert ctx.log.messages()[0].startswith("Loaded 1 namespace files from 'company.team' in")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "taken"),
+    [
+        ("a.py", {"a.py", "sub/a.py"}),
+        ("*.py", {"a.py", "sub/a.py"}),
+        ("/a.py", {"a.py"}),
+        ("/*.py", {"a.py"}),
+        ("sub/**", {"sub/a.py", "sub/b.txt"}),
+    ],
+)
+def test_patterns_of_namespace_files_begin_anywhere_unless_anchored(tmp_path, pattern, taken):
+    names = ("a.py", "sub/a.py", "sub/b.txt")
+    stored = {"company.team": dict.fromkeys(names, b"x")}
+    ctx = FakeRunContext(tmp_path, namespace_files=stored)
+
+    run(a_script(namespace_files={"include": [pattern]}), ctx)
+
+    assert {name for name in names if (ctx.working_dir / name).exists()} == taken
 
 
 def test_of_several_namespaces_the_last_wins(tmp_path):
@@ -263,14 +342,81 @@ def test_metrics_and_logs_of_the_protocol(ctx):
     assert ctx.log.lines == [(Level.WARN, "careful")]
 
 
-@pytest.mark.parametrize("line", ["::{nope}::", '::{"outputs": {"a": NaN}}::', '::{"a":}::'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "::{nope}::",
+        '::{"a":}::',
+        '::{"outputs": {"a": NaN}}::',
+        '::{"outputs": {"a": 1e999}}::',
+        '::{"outputs": ["a"]}::',
+        '::{"metrics": {"name": "x"}}::',
+        '::{"logs": ["x"]}::',
+        '::{"outputs": {"a": 1}}::::{"outputs": {"b": 1}}::',
+        '::{"a":' + "[" * 100_000 + "]" * 100_000 + "}::",
+    ],
+    ids=range(9),
+)
 def test_invalid_output_lines_are_told(ctx, line):
     assert a_script(fake=FakeTaskRunner(lines=[(line, False)])).run(ctx).vars == {}
-    assert ctx.log.lines == [(Level.WARN, f"Invalid outputs '{line}'")]
+    assert "".join(ctx.log.messages(Level.WARN)).startswith(f"Invalid outputs '{line[:60_000]}")
+
+
+def test_every_kind_of_value_comes_as_it_is(ctx):
+    values = {
+        "text": 'ü 🎈 "quoted" {{ x }}',
+        "none": None,
+        "yes": True,
+        "whole": -(2**63),
+        "fraction": 0.1,
+        "list": [1, "a", None, []],
+        "map": {"a": {"b": {}}},
+    }
+    line = "::" + json.dumps({"outputs": values}) + "::"
+
+    assert a_script(fake=FakeTaskRunner(lines=[(line, False)])).run(ctx).vars == values
+
+
+def test_what_no_database_keeps_is_made_storable(ctx):
+    line = r'::{"outputs": {"a": "x\u0000y", "b\ud800": ["\udfff"], "n": 123456789012345678901}}::'
+
+    assert a_script(fake=FakeTaskRunner(lines=[(line, False)])).run(ctx).vars == {
+        "a": "x\ufffdy",
+        "b\ufffd": ["\ufffd"],
+        "n": "123456789012345678901",
+    }
 
 
 @pytest.mark.parametrize(
-    "metric", ['{"name": "x", "type": "odd", "value": 1}', '{"type": "counter", "value": 1}']
+    ("level", "shown"),
+    [
+        ("TRACE", Level.TRACE),
+        ("debug", Level.DEBUG),
+        ("WARNING", Level.WARN),
+        ("CRITICAL", Level.ERROR),
+        (None, Level.INFO),
+        ("odd", Level.INFO),
+    ],
+)
+def test_levels_of_logs(ctx, level, shown):
+    line = "::" + json.dumps({"logs": [{"level": level, "message": "m"}]}) + "::"
+
+    a_script(fake=FakeTaskRunner(lines=[(line, False)])).run(ctx)
+
+    assert ctx.log.lines == [(shown, "m")]
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        '{"name": "x", "type": "odd", "value": 1}',
+        '{"type": "counter", "value": 1}',
+        '{"name": "x", "type": "counter", "value": "inf"}',
+        '{"name": "x", "type": "counter", "value": 1' + "0" * 400 + "}",
+        '{"name": "x", "type": "counter", "value": true}',
+        '{"name": "x", "type": "timer", "value": "soon"}',
+    ],
+    ids=range(6),
 )
 def test_an_invalid_metric_is_told(ctx, metric):
     line = f'::{{"metrics": [{metric}]}}::'
@@ -300,6 +446,16 @@ def test_a_failure_keeps_its_outputs(ctx):
     assert outputs.exit_code == 7
     assert list(outputs.output_files) == ["a.txt"]
     assert outputs.task_runner is None
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [(126, "chmod"), (127, "install it in `beforeCommands`"), (137, "memory")]
+)
+def test_an_exit_code_that_speaks_is_explained(ctx, code, told):
+    with pytest.raises(TaskError, match=rf"^Command failed with exit code {code}$"):
+        a_script(fake=FakeTaskRunner(exit_code=code)).run(ctx)
+
+    assert told in ctx.log.messages(Level.WARN)[0]
 
 
 def test_what_the_runner_tells_is_an_output(ctx):
@@ -360,9 +516,16 @@ def test_the_image_is_the_languages_unless_given(tmp_path):
 
     assert chosen(ctx)[1] == "ubuntu"
     assert chosen(ctx, docker={"image": "old"})[1] == "old"
-    assert chosen(ctx, docker={"image": "old"}, container_image="new")[1] == "new"
-    assert chosen(ctx, task_runner=Docker(image="own"))[1] == "own"
-    assert chosen(ctx, task_runner=Docker(image="own"), container_image="new")[1] == "new"
+    assert chosen(ctx, container_image="task")[1] == "task"
+
+
+def test_the_image_named_nearest_to_the_container_wins(tmp_path):
+    ctx = with_default(tmp_path, "docker")
+    runner = Docker(image="runner")
+
+    assert chosen(ctx, docker={"image": "old"}, container_image="task")[1] == "old"
+    assert chosen(ctx, task_runner=runner, container_image="task")[1] == "runner"
+    assert chosen(ctx, docker={"image": "old"}, task_runner=runner)[1] == "old"
 
 
 def test_the_old_properties_still_choose(tmp_path):
@@ -371,6 +534,14 @@ def test_the_old_properties_still_choose(tmp_path):
     assert isinstance(chosen(ctx, runner="PROCESS")[0], Process)
     runner, _ = chosen(ctx, runner="DOCKER", docker={"image": "x", "user": "1000"})
     assert runner == Docker(user="1000")
+
+
+def test_the_old_block_wins_over_a_named_docker_runner(tmp_path):
+    named = Docker(user="1", network_mode="none")
+
+    runner, _ = chosen(with_default(tmp_path, "process"), task_runner=named, docker={"user": "2"})
+
+    assert runner == Docker(user="2", network_mode="none")
 
 
 def test_a_named_runner_wins_over_the_old_property(tmp_path):
@@ -462,6 +633,17 @@ def test_packages_are_kept_for_commands_that_install_some(line, is_kept, tmp_pat
     assert (command.cache is not None) is is_kept
     assert ("PIP_CACHE_DIR=" in command.argv[-1]) is is_kept
     assert command.argv[-1].endswith(line)
+
+
+def test_packages_are_kept_also_where_the_commands_are_a_file(tmp_path):
+    ctx = FakeRunContext(tmp_path, settings={"docker.package_cache": True})
+    task = commands("pip install secret-word", container_image="python:3")
+
+    command = run(task, ctx)
+
+    assert command.cache is not None
+    text = (ctx.working_dir / ".headrace/commands.sh").read_text()
+    assert "PIP_CACHE_DIR=" in text.splitlines()[0]
 
 
 def test_packages_are_kept_apart_by_image_and_only_if_that_is_on(tmp_path):
