@@ -206,7 +206,11 @@ def _timer(step: Step, key: str) -> None:
         sla.time_over(step, run_id)
         return
     run = step.find(run_id)
-    if run is None or run.state.is_terminal:
+    if run is None:
+        return
+    if run.state.is_terminal:
+        if kind == "sleep":
+            results.slept_late(step, run)
         return
     match kind:
         case "retry" if run.state is State.RETRYING:

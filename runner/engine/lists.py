@@ -349,9 +349,16 @@ def _close_below(step: Step, run: TaskRun) -> None:
     for child in list(step.live_below(run.id)):
         if child.state is State.RETRYING:
             step.do(ClearTimer(f"retry:{child.id}"))
+        if _has_no_work_of_its_own(step, child):
+            child = end_attempt(child, run.state, step.now)
         closed = step.put(child.enter(run.state, step.now))
         if step.task(closed).children:
             _close_below(step, closed)
+
+
+def _has_no_work_of_its_own(step: Step, run: TaskRun) -> bool:
+    task = step.task(run)
+    return run.state is State.PAUSED or (task.kind is TaskKind.FLOWABLE and bool(task.children))
 
 
 def begin_told(step: Step, run: TaskRun, told: State) -> None:

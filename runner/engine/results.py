@@ -8,7 +8,7 @@ from runner import durations
 from runner.engine import directing, directories, ending, kill, lists, retry
 from runner.engine.commands import SetTimer, StartReplay, Tell
 from runner.engine.events import TaskFailed, TaskKilled, TaskSucceeded
-from runner.engine.step import Step
+from runner.engine.step import Step, end_attempt
 from runner.model.evolve import replace
 from runner.model.execution import Attempt, TaskRun
 from runner.model.flow import Retry, Task
@@ -99,6 +99,13 @@ def timed_out(step: Step, run: TaskRun) -> None:
     message = f"Timeout after {durations.clock_text(timeout)}"
     step.do(Tell(Level.ERROR, message, run.id))
     failed(step, run, TaskFailed(run.id, len(run.attempts) - 1, message))
+
+
+def slept_late(step: Step, run: TaskRun) -> None:
+    """Keep for the record that a Sleep whose flowable had ended without it is over (§5.4)."""
+    ended = end_attempt(run, State.SUCCESS, step.now)
+    if ended is not run:
+        step.put(ended.enter(State.SUCCESS, step.now))
 
 
 def _close(step: Step, task: Task, run: TaskRun, state: State) -> None:

@@ -263,6 +263,28 @@ def test_a_failure_beside_running_siblings_ends_the_parallel_at_once():
     assert running.state == "FAILED"
 
 
+def test_a_sleep_that_its_parallel_did_not_wait_for_is_over_in_its_time():
+    sleep = flowable("s", "Sleep", {"duration": "PT1S"})
+    running = play(flowable("p", "Parallel", tasks=(sleep, script("a"))), held=["a"])
+    running.release("a", FAILED)
+    assert (running.state, running.states("s")) == ("FAILED", ["FAILED"])
+
+    over = running.fire_timers()
+
+    assert (over.state, over.states("s", "p")) == ("FAILED", ["SUCCESS", "FAILED"])
+    assert [attempt.state for attempt in over.of("s")[0].attempts] == ["SUCCESS"]
+
+
+def test_a_list_that_its_parallel_did_not_wait_for_leaves_no_attempt_open():
+    inner = flowable("inner", "Sequential", tasks=(script("x"),))
+    running = play(flowable("p", "Parallel", tasks=(inner, script("a"))), held=["a", "x"]).release(
+        "a", FAILED
+    )
+
+    assert running.states("inner", "x") == ["FAILED", "FAILED"]
+    assert [attempt.state for attempt in running.of("inner")[0].attempts] == ["FAILED"]
+
+
 def test_for_each_goes_value_by_value():
     done = play(
         flowable("each", "ForEach", tasks=(task("a"), task("b"))),
