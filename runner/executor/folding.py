@@ -53,7 +53,7 @@ from runner.expressions import Context
 from runner.model.evolve import replace
 from runner.model.execution import Attempt, Execution, TaskRun
 from runner.model.flow import Flow, TaskKind
-from runner.model.logs import LogLine
+from runner.model.logs import ENGINE_NUMBERS, LogLine
 from runner.model.states import State
 from runner.model.wake import Wake
 from runner.runtime import Runtime
@@ -64,9 +64,6 @@ from runner.store.base import AttemptRow, Fold, KvRow, Metric, NumberedEvent, Ti
 
 MAX_CHANGES = 500
 """Rows that one fold writes at most; the rest follows in the next."""
-
-_TELL_NUMBERS = 10_000_000
-"""Lines of the engine are numbered from here, so that they never meet those of the attempt."""
 
 _FLOW_TRIGGER = "io.kestra.plugin.core.trigger.Flow"
 _NEVER_LOCKED = (".Flow", ".Webhook")
@@ -387,7 +384,7 @@ class Folding:
 
     def _tell(self, command: Tell) -> None:
         run = self.runs.get(command.task_run_id) if command.task_run_id else None
-        number = _TELL_NUMBERS + self.head.version * 1000 + self._lines_made + len(self.lines)
+        number = ENGINE_NUMBERS + self.head.version * 1000 + self._lines_made + len(self.lines)
         self.lines.append(
             LogLine(
                 namespace=self.head.namespace,

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+ENGINE_NUMBERS = 10_000_000
+"""Lines of the engine are numbered from here, so that they never meet those of the attempt."""
+
 
 class Level(StrEnum):
     """How loud a line is; `rank` orders them."""

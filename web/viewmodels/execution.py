@@ -305,12 +305,19 @@ def _when(at: datetime, now: datetime, zone: tzinfo) -> str:
 
 
 def failed_run(runs: Sequence[TaskRun]) -> TaskRun | None:
-    """Return the task run where it first went wrong: a failed leaf, or one with a warning."""
+    """Return the task run where it first went wrong: a failed leaf, or one with a warning.
+
+    One that was only given the end of its parent, with its own work still going on, comes last.
+    """
     for wanted in (State.FAILED, State.KILLED, State.WARNING):
-        leaf = next((run for run in runs if run.state is wanted and parts.is_leaf(run)), None)
-        if leaf is not None:
-            return leaf
+        leaves = [run for run in runs if run.state is wanted and parts.is_leaf(run)]
+        if leaves:
+            return next((run for run in leaves if not _works_on(run)), leaves[0])
     return next((run for run in runs if run.state is State.FAILED), None)
+
+
+def _works_on(run: TaskRun) -> bool:
+    return bool(run.attempts) and not run.attempts[-1].state.is_terminal
 
 
 def fault(

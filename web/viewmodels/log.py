@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 
 from runner.model.execution import TaskRun
-from runner.model.logs import Level, LogLine
+from runner.model.logs import ENGINE_NUMBERS, Level, LogLine
 from web.viewmodels import parts, words
 
 _SEQUENCE = re.compile(r"\x1b\[([0-9;]*)m|\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
@@ -50,7 +50,7 @@ class Line:
     """One line as it is shown."""
 
     anchor: str
-    number: int
+    number: str  # empty: not among the numbered lines of its attempt
     time: str
     iso: str
     level: str
@@ -109,7 +109,7 @@ def line(each: LogLine, order: int = 0, zone: tzinfo = UTC, word: str = "") -> L
     attempt = f".{each.attempt}" if each.attempt else ""
     return Line(
         anchor=f"L{order}{attempt}-{each.number + 1}",
-        number=each.number + 1,
+        number=str(each.number + 1) if 0 <= each.number < ENGINE_NUMBERS else "",
         time=words.time_of_day(each.at, zone),
         iso=words.iso(each.at),
         level=each.level.value.capitalize(),

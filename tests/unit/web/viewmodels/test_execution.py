@@ -42,6 +42,14 @@ def test_a_failed_leaf_is_named_rather_than_the_group_round_it():
     assert execution.failed_run(runs).task_id == "orders"
 
 
+def test_a_run_that_still_works_when_its_parent_has_failed_is_not_what_went_wrong():
+    working = a_run("left", 0, State.FAILED, attempts=(an_attempt(State.RUNNING),))
+    broken = a_run("right", 1, State.FAILED, attempts=(an_attempt(State.FAILED),))
+
+    assert execution.failed_run((working, broken)).task_id == "right"
+    assert execution.failed_run((working,)).task_id == "left"
+
+
 def test_what_ended_well_has_no_fault():
     assert execution.fault(a_detail(an_execution(State.SUCCESS)), (), NOW, UTC) is None
 

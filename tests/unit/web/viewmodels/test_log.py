@@ -1,6 +1,6 @@
 from datetime import UTC
 
-from runner.model.logs import Level
+from runner.model.logs import ENGINE_NUMBERS, Level
 from runner.model.states import State
 from tests.unit.web.viewmodels.builders import a_line, a_run
 from web.viewmodels import log
@@ -41,3 +41,9 @@ def test_levels_narrow_the_lines():
 def test_a_line_has_an_address_of_its_own():
     assert log.line(a_line("x", 4), 7).anchor == "L7-5"
     assert log.line(a_line("x", 4, attempt=2), 7).anchor == "L7.2-5"
+
+
+def test_a_line_of_the_engine_has_no_number_in_the_log_of_its_attempt():
+    shown = [log.line(a_line("x", number)).number for number in (0, 41, ENGINE_NUMBERS + 2, -1)]
+
+    assert shown == ["1", "42", "", ""]
