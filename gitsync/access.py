@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from gitsync.addresses import PROTOCOLS, checked_url, is_local
 from runner.errors import Unavailable
+from runner.secrets import Mask
 from runner.settings import SourceSettings, resolve
 
 # Git asks this for a user name and password; `credential.URL.helper` ties it to one host.
@@ -20,10 +21,24 @@ _HELPER = (
     '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" '
     '"$HEADRACE_GIT_USERNAME" "$HEADRACE_GIT_PASSWORD"; }; f'
 )
+_ASKS_FOR_THE_KEY_ALONE = (
+    "BatchMode=no",
+    "PasswordAuthentication=no",
+    "KbdInteractiveAuthentication=no",
+    "NumberOfPasswordPrompts=1",
+)
+_TELLING = re.compile(
+    r"(?:fatal|error|remote|ssh): ?|Load key|Host key|.*: Permission denied \(|.*IDENTIFICATION HAS"
+)
 _HINTS = (
     ("terminal prompts disabled", "the repository wants a password: give `credentials`"),
     ("Authentication failed", "check the user name and password in `credentials`"),
     ("returned error: 403", "the credentials may not read this repository"),
+    (
+        "IDENTIFICATION HAS CHANGED",
+        "another server may be answering; if it has a new key, put that into "
+        "`credentials.known_hosts`",
+    ),
     ("Host key verification failed", "add the host's key to `credentials.known_hosts`"),
     ("Permission denied (publickey", "check `credentials.ssh_key`"),
     ("certificate", "give the certificate authority's file as `credentials.ca`"),
@@ -37,6 +52,12 @@ _HINTS = (
     ("not our ref", "the commit is gone from the server: the branch was moved meanwhile"),
     ("No space left", "free disk space below the home folder"),
 )
+_PROPERTIES = {
+    "`credentials.known_hosts`": "`knownHosts`",
+    "`credentials.ssh_key`": "`privateKey`, and `passphrase` if the key has one",
+    "`credentials.ca`": "`trustedCaPemPath`",
+    "`credentials`": "`username` and `password`",
+}
 
 
 class GitFailed(Unavailable):
@@ -53,7 +74,11 @@ class GitTimeout(GitFailed):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a remote repository is opened. *password* is the secret itself: never shown."""
+    """How a remote repository is opened. *password* is the secret itself: never shown.
+
+    *passphrase* opens the key; *askpass* is a program that prints the variable
+    ``HEADRACE_GIT_PASSPHRASE``, for ssh to ask.
+    """
 
     url: str
     username: str = ""
@@ -65,6 +90,10 @@ class Access:
     timeout: timedelta = timedelta(seconds=60)
     connect_timeout: timedelta = timedelta(seconds=15)
     check_host_key: bool = True
+    passphrase: str = field(default="", repr=False)
+    askpass: Path | None = None
+    no_proxy: bool = False
+    is_of_task: bool = False  # given by a task's properties, not by a source's settings
 
     @classmethod
     def of(cls, source: SourceSettings) -> Access:
@@ -97,6 +126,11 @@ class Access:
         if self.password:
             variables["HEADRACE_GIT_USERNAME"] = self.username or "git"
             variables["HEADRACE_GIT_PASSWORD"] = self.password
+        if self.passphrase:
+            variables["HEADRACE_GIT_PASSPHRASE"] = self.passphrase
+            variables |= {"SSH_ASKPASS": str(self.askpass), "SSH_ASKPASS_REQUIRE": "force"}
+        if self.no_proxy:
+            variables |= {"no_proxy": "*", "NO_PROXY": "*"}
         variables["GIT_SSH_COMMAND"] = shlex.join(self._ssh())
         return variables
 
@@ -113,7 +147,9 @@ class Access:
 
     def _ssh(self) -> list[str]:
         seconds = max(1, int(self.connect_timeout.total_seconds()))
-        options = ["ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={seconds}"]
+        options = ["ssh", "-o", f"ConnectTimeout={seconds}"]
+        for option in _ASKS_FOR_THE_KEY_ALONE if self.passphrase else ("BatchMode=yes",):
+            options += ["-o", option]
         options += ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"]
         options += ["-o", f"StrictHostKeyChecking={'yes' if self.check_host_key else 'no'}"]
         if self.known_hosts:
@@ -165,15 +201,29 @@ def _configuration(more: Mapping[str, str]) -> dict[str, str]:
     return variables
 
 
+def masked(words: str, secret: str) -> str:
+    """Return the words without the secret; one of under 4 characters would shred them instead."""
+    mask = Mask()
+    mask.add(secret)
+    return mask.apply(words)
+
+
 def explained(stderr: str, access: Access | None = None) -> str:
     """Return Git's own words, without any secret, and one line of what to try."""
     lines = [line.strip() for line in re.split(r"[\r\n]+", stderr) if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "ssh:"))]
+    telling = [line for line in lines if _TELLING.match(line)]
     words = "\n".join((telling or lines)[:6]) or "git failed without a word"
-    if access and access.password:
-        words = words.replace(access.password, "******")
+    for secret in (access.password, access.passphrase) if access else ():
+        words = masked(words, secret)
     for sign, advice in _HINTS:
         if sign.lower() in stderr.lower():
-            return f"{words}\nTry: {advice}"
+            return f"{words}\nTry: {_as_said(advice, access)}"
     where = access.url if access else "the repository"
     return f"{words}\nTry: git ls-remote {where}, by hand on this machine"
+
+
+def _as_said(advice: str, access: Access | None) -> str:
+    if access and access.is_of_task:
+        for setting, name in _PROPERTIES.items():
+            advice = advice.replace(setting, name)
+    return advice

@@ -80,6 +80,42 @@ def same_repository(one: str, other: str) -> bool:
     return _plain(one) == _plain(other)
 
 
+def server_of(url: str) -> str:
+    """Return what names the server in a URL: protocol, host and port; empty for a local path."""
+    if is_local(url):
+        return ""
+    if "://" not in url:
+        return f"ssh://{url.partition(':')[0].rpartition('@')[2].lower()}"
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+
+
+def resolved(url: str, parent: str) -> str:
+    """Return a submodule's URL, which may be relative to that of its repository (``../lib.git``).
+
+    Raises:
+        AddressInvalid: it leads out of the server.
+    """
+    if not url.startswith(("./", "../")):
+        return url
+    base = parent.rstrip("/")
+    while url.startswith(("./", "../")):
+        step, _, url = url.partition("/")
+        if step == "..":
+            base = _without_last(base)
+    separator = "" if base.endswith(":") else "/"
+    return f"{base}{separator}{url}"
+
+
+def _without_last(url: str) -> str:
+    head, separator, last = url.rpartition("/")
+    if separator and last and not head.endswith("/"):
+        return head
+    if not separator and ":" in url[:-1]:  # user@host:path
+        return url.rpartition(":")[0] + ":"
+    raise AddressInvalid(f"the URL of a submodule leads out of {url}")
+
+
 def _plain(url: str) -> str:
     return url.rstrip("/").removesuffix(".git")
 

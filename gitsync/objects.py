@@ -6,7 +6,7 @@ Source: `git help ls-tree`, `git help diff-tree` (raw output), `git help cat-fil
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, cast
@@ -41,12 +41,45 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Submodule:
+    """A repository inside of another: at *path*, its *commit* of *url*, which may be relative."""
+
+    name: str
+    path: str
+    url: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Blob:
     """One file's content: read *stream* before the next blob is taken."""
 
     id: str
     size: int
     stream: BinaryIO
+
+
+def parse_submodules(links: Iterable[Entry], settings: bytes) -> list[Submodule]:
+    """Join the links in a tree with ``git config -z --list`` of its ``.gitmodules``.
+
+    Raises:
+        GitFailed: a link has no URL there.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for line in settings.decode("utf-8", "replace").split("\0"):
+        key, _, value = line.partition("\n")
+        section, _, rest = key.partition(".")
+        name, _, variable = rest.rpartition(".")
+        if section == "submodule" and name:
+            found.setdefault(name, {})[variable] = value
+    named = {values.get("path", name).strip("/"): (name, values) for name, values in found.items()}
+    return [_submodule(link, *named.get(link.path, ("", {}))) for link in links]
+
+
+def _submodule(link: Entry, name: str, values: Mapping[str, str]) -> Submodule:
+    if not (url := values.get("url")):
+        raise GitFailed(f"the submodule {link.path} has no url in .gitmodules")
+    return Submodule(name, link.path, url, link.blob)
 
 
 def parse_refs(listing: bytes) -> dict[str, str]:

@@ -15,27 +15,31 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from gitsync.access import Access, GitFailed, GitTimeout, base_environment, explained
-from gitsync.addresses import checked_sha
+from gitsync.addresses import checked_sha, tag_ref
 from gitsync.objects import (
     Blob,
     Commit,
     Difference,
+    Submodule,
     blobs_of,
     object_of,
     parse_commit,
     parse_differences,
     parse_entries,
     parse_refs,
+    parse_submodules,
     tree_id_of,
 )
 from gitsync.tree import Entry
@@ -192,9 +196,7 @@ class Mirror:
 
         While another has it, *pause* is called again and again; it may raise to give up.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.with_name(self.path.name + ".lock").open("w") as handle:
-            _lock(handle, pause)
+        with held(lock_of(self.path), pause):
             self._prepare()
             yield
 
@@ -258,9 +260,9 @@ class Mirror:
         self._tidy()
 
     def entries(self, sha: str, folders: Sequence[str]) -> list[Entry]:
-        """Return everything below *folders* at a commit, as one listing."""
+        """Return everything below *folders* at a commit, as one listing; without any, all of it."""
         arguments = ["ls-tree", "-r", "-z", "--full-tree", "--end-of-options", checked_sha(sha)]
-        return parse_entries(self._local([*arguments, "--", *folders]))
+        return parse_entries(self._local([*arguments, *folders]))
 
     def difference(self, before: str, after: str, folders: Sequence[str]) -> list[Difference]:
         """Return what differs below *folders* between two commits; a renamed file is two."""
@@ -328,6 +330,19 @@ class Mirror:
         )
         return tuple(part.decode("utf-8", "replace") for part in out.split(b"\0") if part)
 
+    def submodules(self, sha: str) -> list[Submodule]:
+        """Return the submodules of a commit.
+
+        Raises:
+            GitFailed: one has no URL in ``.gitmodules``.
+        """
+        links = [entry for entry in self.entries(sha, ()) if entry.kind == "commit"]
+        if not links:
+            return []
+        listed = ["config", "-z", f"--blob={checked_sha(sha)}:.gitmodules", "--list"]
+        code, out = self._runner.run(listed, cwd=self.path, ok=frozenset({0, 1, 128}))
+        return parse_submodules(links, out if code == 0 else b"")
+
     def merge_base(self, one: str, other: str) -> str | None:
         """Return the best common ancestor of two commits, or None where there is none."""
         arguments = ["merge-base", "--end-of-options", checked_sha(one), checked_sha(other)]
@@ -369,6 +384,27 @@ class Mirror:
             self._local(["repack", "-d", "--quiet"])
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a work tree is to hold. *depth* None: all history. *tags* and *branches*: name → commit,
+    of those that the mirror has.
+    """
+
+    commit: str
+    depth: int | None = None
+    branch: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    branches: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def specs(self) -> list[str]:
+        heads = {**self.branches, self.branch or "headrace": self.commit}
+        return [
+            f"+{_PINS}{checked_sha(sha)}:refs/remotes/origin/{name}" for name, sha in heads.items()
+        ]
+
+
 class Checkout:
     """A work tree made from a mirror: what `git.Clone` puts into a working folder."""
 
@@ -376,22 +412,67 @@ class Checkout:
         self._mirror = mirror
         self._runner = runner
 
-    def write(self, folder: Path, sha: str, *, depth: int | None, branch: str | None) -> None:
-        """Make *folder* a repository with *sha* checked out; its ``origin`` has no secret."""
+    def write(self, folder: Path, wanted: Wanted) -> None:
+        """Make *folder* a repository with the commit checked out; its ``origin`` has no secret.
+
+        A repository that is there makes way: its settings must not choose what Git does here.
+        """
         folder.mkdir(parents=True, exist_ok=True)
+        _remove(folder / ".git")
         inner = Access(str(self._mirror.path.absolute()), allow_local=True)
-        head = ["--initial-branch", branch or "main"]
+        head = ["--initial-branch", wanted.branch or "main"]
         self._run(folder, ["init", "--quiet", "--template=", *head])
         options = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head"]
-        options += [f"--depth={depth}"] if depth else []
-        target = f"+{_PINS}{checked_sha(sha)}:refs/remotes/origin/{branch or 'headrace'}"
-        self._run(folder, [*options, "--end-of-options", inner.url, target], inner)
+        options += [f"--depth={wanted.depth}"] if wanted.depth else []
+        self._run(folder, [*options, "--end-of-options", inner.url, *wanted.specs], inner)
+        self._add_tags(folder, wanted.tags)
         self._run(folder, ["config", "remote.origin.url", self._mirror.access.url])
-        place = ["-B", branch] if branch else ["--detach"]
-        self._run(folder, ["checkout", "--quiet", "--force", *place, sha])
+        place = ["-B", wanted.branch] if wanted.branch else ["--detach"]
+        self._run(folder, ["checkout", "--quiet", "--force", *place, wanted.commit])
+        for key, value in wanted.config.items():
+            self._run(folder, ["config", "--local", "--end-of-options", key, value])
+
+    def _add_tags(self, folder: Path, tags: Mapping[str, str]) -> None:
+        for name, sha in tags.items():
+            is_here = ["cat-file", "-e", f"{checked_sha(sha)}^{{commit}}"]
+            code, _ = self._runner.run(is_here, cwd=folder, ok=frozenset({0, 1, 128}))
+            if code == 0:
+                self._run(folder, ["update-ref", "--end-of-options", tag_ref(name), sha])
 
     def _run(self, folder: Path, arguments: Sequence[str], access: Access | None = None) -> None:
         self._runner.run(arguments, cwd=folder, access=access, timeout=LOCAL_TIMEOUT * 5)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def lock_of(mirror: Path) -> Path:
+    """Return the file whose lock holds a mirror; its time is when the mirror was last used."""
+    return mirror.with_name(mirror.name + ".lock")
+
+
+@contextlib.contextmanager
+def held(lock: Path, pause: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold a lock file that others may remove while they hold it."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with lock.open("w") as handle:
+            _lock(handle, pause)
+            if _is_at(handle, lock):
+                os.utime(lock)
+                yield
+                return
+
+
+def _is_at(handle: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(handle: IO[str], pause: Callable[[], None] | None) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr, model_validator
@@ -23,7 +23,9 @@ from gitsync.addresses import (
     same_repository,
     tag_ref,
 )
-from gitsync.repo import Checkout, GitRunner, Mirror
+from gitsync.clones import CloneCache
+from gitsync.cloning import LONGEST, Cloning, inside
+from gitsync.repo import GitRunner, Mirror, Wanted
 from gitsync.triggers import family
 from runner.model.logs import Level
 from runner.plugin import RunContext, Task, TaskError
@@ -31,8 +33,8 @@ from runner.settings import SourceSettings
 
 _SHA = re.compile(r"[0-9a-f]{4,64}")
 _FULL = (40, 64)
-_LONGEST = timedelta(hours=1)
-"""Git ends by itself without progress; the task's own timeout is kept by whoever runs it."""
+_CONFIG_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(?:\.[^\n\0]+)?\.[A-Za-z][A-Za-z0-9-]*")
+_ASKPASS = "#!/bin/sh\nprintf '%s\\n' \"$HEADRACE_GIT_PASSPHRASE\""
 
 
 class Clone(Task):
@@ -50,10 +52,6 @@ class Clone(Task):
     """
 
     family: ClassVar = family
-    later: ClassVar[frozenset[str]] = frozenset(
-        {"cloneSubmodules", "gitConfig", "noProxy", "passphrase"}
-    )
-
     type: Literal["io.kestra.plugin.git.Clone"] = "io.kestra.plugin.git.Clone"
     url: str | None = Field(
         default=None, description="https://…, ssh://… or user@host:path; default: the own source"
@@ -71,12 +69,19 @@ class Clone(Task):
     )
     depth: int = Field(default=1, ge=0, description="how many commits of history; 0 for all")
     clone_all_branches: bool = Field(
-        default=True, description="false needs `branch`; other branches are never checked out"
+        default=True,
+        description="true, when it is said, brings the heads of the other branches too; "
+        "false needs `branch`",
     )
     no_tags: bool = Field(default=False, description="leave tags out; not together with `tag`")
+    clone_submodules: bool = Field(default=False, description="bring submodules, and theirs, too")
+    git_config: dict[str, str | int | bool] = Field(
+        default={}, description="settings of the clone, such as core.fileMode: false"
+    )
     username: str | None = Field(default=None, description="user name for http(s)")
     password: SecretStr | None = Field(default=None, description="password or token for http(s)")
     private_key: SecretStr | None = Field(default=None, description="private key (PEM) for ssh")
+    passphrase: SecretStr | None = Field(default=None, description="what opens the private key")
     known_hosts: str | None = Field(
         default=None,
         description="lines of known_hosts for ssh; default: those of the worker's user",
@@ -87,6 +92,7 @@ class Clone(Task):
     trusted_ca_pem_path: str | None = Field(
         default=None, description="file with the certificate authority of the server"
     )
+    no_proxy: bool = Field(default=False, description="connect without the worker's proxy")
     connect_timeout: int = Field(default=10_000, ge=1, description="milliseconds, for ssh")
     read_timeout: int = Field(
         default=60_000, ge=1, description="milliseconds without any progress before it fails"
@@ -103,6 +109,8 @@ class Clone(Task):
                 "Invalid clone configuration: when `cloneAllBranches` is false, "
                 "`branch` must be set."
             )
+        if wrong := next((key for key in self.git_config if not _CONFIG_KEY.fullmatch(key)), None):
+            raise ValueError(f"{wrong!r} is no name of a Git setting: write section.name")
         if self.tag and self.no_tags:
             raise ValueError(
                 "Invalid clone configuration: `tag` cannot be used with `noTags: true`."
@@ -110,25 +118,47 @@ class Clone(Task):
         return self
 
     def run(self, ctx: RunContext) -> Outputs:
-        folder = _inside(ctx.working_dir, self.directory)
+        folder = inside(ctx.working_dir, self.directory)
         runner = GitRunner()
+        cache = CloneCache(ctx.setting("home") / "clones", ctx.setting("limits.clones_bytes"))
         try:
             with ctx.on_stop(runner.close), self._access(ctx) as access:
-                commit = self._clone(ctx, access, runner, folder)
+                cloning = Cloning(ctx, runner, cache, self._key_text())
+                commit = cloning.clone(access, folder, self._depth, self._wanted(ctx))
+                if self.clone_submodules:
+                    cloning.add_submodules(access, folder, commit, self._depth)
         except (GitFailed, AddressInvalid) as exc:
             raise TaskError(exc.message) from exc
+        finally:
+            cache.trim(time.time())
         ctx.log.info("repository cloned", url=access.url, commit=commit)
         return self.Outputs(directory=str(folder), commit=commit)
 
-    def _clone(self, ctx: RunContext, access: Access, runner: GitRunner, folder: Path) -> str:
-        depth = None if self.commit or self.depth == 0 else self.depth
-        mirror = Mirror(_cache(ctx, access, depth), access, runner)
-        with mirror.locked(lambda: ctx.sleep(timedelta(milliseconds=100))):
+    @property
+    def _depth(self) -> int | None:
+        return None if self.commit or self.depth == 0 else self.depth
+
+    def _key_text(self) -> str:
+        return self.private_key.get_secret_value() if self.private_key else ""
+
+    def _wanted(self, ctx: RunContext) -> Callable[[Mirror], Wanted]:
+        """Return what finds out what is wanted, of a mirror that is held."""
+
+        def find(mirror: Mirror) -> Wanted:
             found = self._find(ctx, mirror)
-            if not mirror.has(found.commit):
-                mirror.fetch([found.commit], depth=depth, timeout=_LONGEST)
-            Checkout(mirror, runner).write(folder, found.commit, depth=depth, branch=found.branch)
-        return found.commit
+            wanted = Wanted(
+                found.commit,
+                depth=self._depth,
+                branch=found.branch,
+                tags={} if self.no_tags else _named(found.refs, "refs/tags/"),
+                config={key: _config_text(value) for key, value in self.git_config.items()},
+            )
+            if "clone_all_branches" in self.model_fields_set and self.clone_all_branches:
+                refs = found.refs or mirror.refs()
+                wanted = replace(wanted, branches=_named(refs, "refs/heads/"))
+            return wanted
+
+        return find
 
     def _find(self, ctx: RunContext, mirror: Mirror) -> _Found:
         """Return the commit that is wanted. Commit goes before tag, tag before branch."""
@@ -138,14 +168,14 @@ class Clone(Task):
             return _Found(_whole(mirror, self.commit))
         refs = mirror.refs()
         if self.tag:
-            return _Found(_existing(refs, tag_ref(self.tag), f"the tag {self.tag}"))
+            return _Found(_existing(refs, tag_ref(self.tag), f"the tag {self.tag}"), None, refs)
         if self.branch and (commit := refs.get(branch_ref(self.branch))):
-            return _Found(commit, self.branch)
+            return _Found(commit, self.branch, refs)
         default = mirror.default_branch()
         commit = _existing(refs, branch_ref(default), f"the branch {default}")
         if self.branch:
             ctx.log.write(Level.INFO, f"Branch {self.branch} does not exist, creating it")
-        return _Found(commit, self.branch or default)
+        return _Found(commit, self.branch or default, refs)
 
     def _pinned(self, ctx: RunContext) -> str | None:
         """Return the execution's own commit, if that is what is wanted."""
@@ -170,8 +200,8 @@ class Clone(Task):
         url = checked_url(self.url or (own.url if own else ""))
         if is_local(url):
             raise TaskError(f"{url} is a path on the worker: only a source may be one")
-        with self._key_files() as (key, hosts):
-            yield replace(self._given(url), ssh_key=key, known_hosts=hosts)
+        with self._with_files(self._given(url)) as access:
+            yield access
 
     def _given(self, url: str) -> Access:
         return Access(
@@ -182,48 +212,42 @@ class Clone(Task):
             timeout=timedelta(milliseconds=self.read_timeout),
             connect_timeout=timedelta(milliseconds=self.connect_timeout),
             check_host_key=self.check_host_key,
+            passphrase=self.passphrase.get_secret_value() if self.passphrase else "",
+            no_proxy=self.no_proxy,
+            is_of_task=True,
         )
 
     @contextlib.contextmanager
-    def _key_files(self) -> Iterator[tuple[Path | None, Path | None]]:
-        """Give the key and the known hosts as files that nobody else can read."""
+    def _with_files(self, access: Access) -> Iterator[Access]:
+        """Give the access with the key, the known hosts and what tells the passphrase as files."""
         with tempfile.TemporaryDirectory(prefix="headrace-git-") as folder:
-            key = hosts = None
+            place = Path(folder)
             if self.private_key:
-                key = _private(Path(folder) / "key", self.private_key.get_secret_value())
+                access = replace(access, ssh_key=_private(place / "key", self._key_text()))
             if self.known_hosts:
-                hosts = _private(Path(folder) / "known_hosts", self.known_hosts)
-            yield key, hosts
+                hosts = _private(place / "known_hosts", self.known_hosts)
+                access = replace(access, known_hosts=hosts)
+            if self.passphrase:
+                access = replace(access, askpass=_private(place / "askpass", _ASKPASS, 0o700))
+            yield access
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
     commit: str
     branch: str | None = None
+    refs: Mapping[str, str] = field(default_factory=dict)  # of the remote, where it was asked
 
 
-def _inside(working_dir: Path, directory: str | None) -> Path:
-    """Return a folder below the working directory. Raises TaskError for one outside."""
-    if not directory:
-        return working_dir
-    path = PurePosixPath(directory)
-    if path.is_absolute() and Path(directory).is_relative_to(working_dir):
-        path = PurePosixPath(Path(directory).relative_to(working_dir).as_posix())
-    folder = (working_dir / path).resolve()
-    if path.is_absolute() or not folder.is_relative_to(working_dir.resolve()):
-        raise TaskError(f"`directory` must be below the working directory, not {directory}")
-    return folder
+def _named(refs: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """Return the refs below *prefix* by their names in it."""
+    return {
+        ref.removeprefix(prefix): commit for ref, commit in refs.items() if ref.startswith(prefix)
+    }
 
 
-def _cache(ctx: RunContext, access: Access, depth: int | None) -> Path:
-    """Return where the worker keeps a repository; shallow and whole ones lie apart.
-
-    The user is part of the key: what one may read, another flow's user may not.
-    """
-    said = "\0".join([access.url, access.username, access.password, str(access.ssh_key or "")])
-    name = hashlib.sha256(said.encode()).hexdigest()[:32]
-    home: Path = ctx.setting("home")
-    return home / "clones" / f"{name}-{depth or 'all'}.git"
+def _config_text(value: str | int | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _whole(mirror: Mirror, commit: str) -> str:
@@ -233,7 +257,7 @@ def _whole(mirror: Mirror, commit: str) -> str:
         raise TaskError(f"{commit!r} is not a commit id")
     if len(wanted) in _FULL:
         return wanted
-    mirror.fetch(set(mirror.refs().values()), timeout=_LONGEST)
+    mirror.fetch(set(mirror.refs().values()), timeout=LONGEST)
     found = mirror.find(wanted)
     if found is None:
         raise TaskError(f"no commit of {mirror.access.url} begins with {commit}")
@@ -247,7 +271,7 @@ def _existing(refs: dict[str, str], ref: str, what: str) -> str:
         raise TaskError(f"{what} does not exist" if refs else "the repository is empty") from None
 
 
-def _private(path: Path, content: str) -> Path:
-    path.touch(0o600)
+def _private(path: Path, content: str, mode: int = 0o600) -> Path:
+    path.touch(mode)
     path.write_text(content.rstrip() + "\n", "utf-8")
     return path

@@ -164,6 +164,7 @@ class LimitSettings(_Section):
     outputs_bytes: int = 1024 * 1024
     log_bytes: int = 64 * 1024 * 1024
     flow_bytes: int = 3 * 1024 * 1024
+    clones_bytes: int = 2 * 1024 * 1024 * 1024  # repositories that a worker keeps for git.Clone
 
 
 class Settings(BaseSettings):

@@ -58,6 +58,8 @@ def setting(runtime: Runtime, source: str | None, name: str) -> Any:
             return next((s for s in settings.sources if s.name == source), None)
         case "git.sources":
             return settings.sources
+        case "limits.clones_bytes":
+            return settings.limits.clones_bytes
         case "home":
             return settings.home
     raise NotFound(f"there is no setting {name!r} for tasks")

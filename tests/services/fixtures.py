@@ -53,6 +53,15 @@ def git_http():
 
 
 @pytest.fixture(scope="session")
+def git_ssh():
+    from tests.services.ssh import SshServer
+
+    server = SshServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def docker_client():
     import docker
 

@@ -8,12 +8,22 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
+from gitsync.access import Access
+from gitsync.cloning import access_of
 from gitsync.tasks import Clone
 from runner.plugin import TaskError, TaskStopped
 from runner.settings import SourceCredentials, SourceSettings
 from runner.testing import IDENTITY, FakeRunContext
 
 TYPE = "io.kestra.plugin.git.Clone"
+
+
+def settings(tmp_path, source=None, clones_bytes=10**9):
+    return {
+        "git.source": source,
+        "home": tmp_path / "home",
+        "limits.clones_bytes": clones_bytes,
+    }
 
 
 @pytest.fixture
@@ -37,7 +47,7 @@ def clone(repo, tmp_path, git_http, monkeypatch):
     def run(pinned=None, own=True, folder="attempt", **properties):
         ctx = FakeRunContext(
             tmp_path / folder,
-            settings={"git.source": source if own else None, "home": tmp_path / "home"},
+            settings=settings(tmp_path, source if own else None),
             identity=replace(IDENTITY, source="team", commit=pinned),
         )
         (tmp_path / folder).mkdir(exist_ok=True)
@@ -107,7 +117,7 @@ def test_a_commit_may_be_abbreviated_and_brings_its_history(clone, repo, tmp_pat
     repo.push({"a.txt": "two"})
     second = repo.git("rev-parse", "HEAD")
     repo.push({"a.txt": "three"})
-    ctx = FakeRunContext(tmp_path, settings={"git.source": None, "home": tmp_path / "home"})
+    ctx = FakeRunContext(tmp_path, settings=settings(tmp_path))
 
     task = Clone(type=TYPE, url=repo.url, commit=second[:8], **given(git_http))
     outputs = task.run(ctx)
@@ -182,7 +192,7 @@ def test_without_a_source_a_url_is_needed(clone):
 
 def test_a_kill_ends_it(clone, repo, tmp_path):
     repo.delay_seconds = 30
-    ctx = FakeRunContext(tmp_path, settings={"git.source": None, "home": tmp_path / "home"})
+    ctx = FakeRunContext(tmp_path, settings=settings(tmp_path))
     timer = threading.Timer(0.5, ctx.stop)
     timer.start()
     begun = time.monotonic()
@@ -197,3 +207,129 @@ def test_a_kill_ends_it(clone, repo, tmp_path):
 def test_what_does_not_fit_together_is_refused_as_kestra_does(properties):
     with pytest.raises(ValidationError, match="Invalid clone configuration"):
         Clone(type=TYPE, **properties)
+
+
+def test_settings_are_those_of_the_clone(clone):
+    _, ctx = clone(branch="main", git_config={"core.fileMode": False, "user.name": "-Ada"})
+
+    assert git(ctx.working_dir, "config", "--local", "core.fileMode") == "false"
+    assert git(ctx.working_dir, "config", "--local", "user.name") == "-Ada"
+
+
+@pytest.mark.parametrize("key", ["core", "core.x\n[a]", "--global", ".x"])
+def test_what_is_no_setting_is_refused(key):
+    with pytest.raises(ValidationError, match="no name of a Git setting"):
+        Clone(type=TYPE, git_config={key: "x"})
+
+
+def test_a_repository_that_is_there_does_not_choose_what_git_does(clone, repo, tmp_path):
+    repo.push({".gitattributes": "* filter=evil\n"})
+    folder = tmp_path / "attempt" / "working-dir"
+    folder.mkdir(parents=True)
+    git(folder, "init", "--quiet")
+    git(folder, "config", "filter.evil.smudge", f"touch {tmp_path}/ran; cat")
+
+    clone(branch="main")
+
+    assert (folder / "a.txt").exists()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_tags_of_what_is_cloned_come_with_it_unless_left_out(clone, repo):
+    repo.git("tag", "v1")
+    repo.push({"a.txt": "two"})
+    repo.git("tag", "v2")
+    repo.git("push", "--quiet", "--tags", "origin")
+
+    _, shallow = clone(branch="main", folder="shallow")
+    _, whole = clone(branch="main", depth=0, folder="whole")
+    _, none = clone(branch="main", no_tags=True, folder="none")
+
+    assert git(shallow.working_dir, "tag") == "v2"
+    assert git(whole.working_dir, "tag").split() == ["v1", "v2"]
+    assert git(none.working_dir, "tag") == ""
+
+
+def test_other_branches_come_where_that_is_said(clone, repo):
+    repo.git("push", "--quiet", "origin", "HEAD:refs/heads/other/one")
+
+    _, said = clone(branch="main", clone_all_branches=True, folder="said")
+    _, plain = clone(branch="main", folder="plain")
+
+    assert "origin/other/one" in git(said.working_dir, "branch", "--remotes")
+    assert "other" not in git(plain.working_dir, "branch", "--remotes")
+
+
+def add_submodule(repo, url, other, path):
+    """Let a repository hold another's head at *path*, by a URL that may be relative."""
+    repo.git("submodule", "add", "--quiet", other.url_with_password, path)
+    repo.git("config", "--file", ".gitmodules", f"submodule.{path}.url", url)
+    return repo.push({}, "Add a submodule")
+
+
+def test_submodules_come_with_theirs(clone, repo, git_http):
+    inner = git_http.create(f"{repo.name}-inner", files={"inner.txt": "inner"})
+    outer = git_http.create(f"{repo.name}-outer", files={"outer.txt": "outer"})
+    add_submodule(outer, inner.url, inner, "deep/inner")
+    add_submodule(repo, f"../{outer.name}.git", outer, "outer")
+
+    _, ctx = clone(own=False, url=repo.url, clone_submodules=True, **given(git_http))
+
+    assert (ctx.working_dir / "outer/outer.txt").read_text() == "outer"
+    assert (ctx.working_dir / "outer/deep/inner/inner.txt").read_text() == "inner"
+    assert git(ctx.working_dir, "status", "--porcelain") == ""
+
+
+def test_without_being_asked_for_submodules_stay_empty(clone, repo, git_http):
+    other = git_http.create(f"{repo.name}-other", files={"x": "x"})
+    pinned = add_submodule(repo, f"../{other.name}.git", other, "other")
+
+    _, ctx = clone(pinned=pinned)
+
+    assert list((ctx.working_dir / "other").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("/etc", "path on this machine"),
+        ("ext::sh -c x", "no repository URL"),
+        ("../../../../x.git", "leads out of"),
+    ],
+)
+def test_a_submodule_of_a_forbidden_address_is_refused(clone, repo, git_http, url, message):
+    other = git_http.create(f"{repo.name}-other", files={"x": "x"})
+    pinned = add_submodule(repo, url, other, "other")
+
+    with pytest.raises(TaskError, match=message):
+        clone(pinned=pinned, clone_submodules=True)
+
+
+def test_a_submodule_of_another_server_gets_no_password():
+    parent = Access("https://git.example.org/team/a.git", "bot", "p4ss-word", allow_local=True)
+
+    assert access_of("https://evil.example.org/b.git", parent).password == ""
+    assert access_of("https://git.example.org:8443/b.git", parent).password == ""
+    assert access_of("http://git.example.org/b.git", parent).password == ""
+    assert access_of("https://git.example.org/b.git", parent).password == "p4ss-word"
+    assert access_of("../b.git", parent).url == "https://git.example.org/team/b.git"
+
+
+def test_the_kept_repositories_are_bounded(repo, git_http, tmp_path):
+    kept = tmp_path / "home" / "clones"
+
+    def clone(url, clones_bytes):
+        ctx = FakeRunContext(tmp_path, settings=settings(tmp_path, clones_bytes=clones_bytes))
+        Clone(type=TYPE, url=url, **given(git_http)).run(ctx)
+        return {path.name for path in kept.glob("*.git")}
+
+    other = git_http.create(f"{repo.name}-other", files={"x": "x"})
+    [first] = clone(repo.url, 10**9)
+    both = clone(other.url, 10**9)
+
+    one = sum(path.lstat().st_size for path in (kept / first).rglob("*") if path.is_file())
+    [second] = clone(other.url, one * 3 // 2)
+    assert both == {first, second}
+    assert second != first
+    assert clone(other.url, 1) == set()
+    assert list(kept.iterdir()) == []

@@ -5,7 +5,9 @@ from gitsync.addresses import (
     branch_ref,
     checked_sha,
     checked_url,
+    resolved,
     same_repository,
+    server_of,
     tag_ref,
 )
 
@@ -92,3 +94,38 @@ def test_only_a_full_lower_case_id_is_a_commit(sha):
 def test_a_trailing_git_or_slash_names_the_same_repository():
     assert same_repository("https://h/a.git", "https://h/a/")
     assert not same_repository("https://h/a", "https://h/b")
+
+
+@pytest.mark.parametrize(
+    ("url", "parent", "whole"),
+    [
+        ("https://h/x.git", "https://h/team/a.git", "https://h/x.git"),
+        ("../b.git", "https://h/team/a.git", "https://h/team/b.git"),
+        ("../../b.git", "https://h/team/a.git/", "https://h/b.git"),
+        ("./b.git", "https://h/team/a.git", "https://h/team/a.git/b.git"),
+        ("../b.git", "git@h:team/a.git", "git@h:team/b.git"),
+        ("../../b.git", "git@h:team/a.git", "git@h:b.git"),
+        ("../b.git", "/srv/git/a.git", "/srv/git/b.git"),
+    ],
+)
+def test_a_submodules_url_may_be_relative(url, parent, whole):
+    assert resolved(url, parent) == whole
+
+
+@pytest.mark.parametrize("parent", ["https://h/a.git", "git@h:a.git"])
+def test_a_relative_url_stays_on_its_server(parent):
+    with pytest.raises(AddressInvalid, match="leads out"):
+        resolved("../../../b.git", parent)
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("https://me@H:8443/a", "https://h:8443"),
+        ("git@h:team/a.git", "ssh://h"),
+        ("ssh://git@h/a", "ssh://h"),
+        ("/srv/a", ""),
+    ],
+)
+def test_the_server_of_a_url(url, server):
+    assert server_of(url) == server

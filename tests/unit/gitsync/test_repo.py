@@ -61,6 +61,35 @@ def test_a_commit_may_have_its_own_encoding_or_hardly_anything():
     assert parse_commit(A, b"tree x\nencoding nonsense\n\nm").message == "m"
 
 
+@pytest.mark.parametrize(
+    ("password", "told"),
+    [("e", "fatal: repository 'hele' not found"), ("hele", "fatal: repository '******' not found")],
+)
+def test_a_password_is_masked_unless_that_would_shred_the_words(password, told):
+    access = Access("https://h/a", "bot", password)
+
+    assert explained("fatal: repository 'hele' not found", access).splitlines()[0] == told
+
+
+def test_what_a_task_gave_is_called_by_its_properties():
+    error = "fatal: Authentication failed for 'https://h/a'"
+
+    assert "`credentials`" in explained(error, Access("https://h/a"))
+    assert "`username` and `password`" in explained(error, Access("https://h/a", is_of_task=True))
+
+
+def test_no_proxy_and_a_passphrase_are_in_the_environment(tmp_path):
+    access = Access("ssh://h/a", passphrase="sesame", askpass=tmp_path / "ask", no_proxy=True)
+
+    variables = access.environment()
+
+    assert variables["NO_PROXY"] == variables["no_proxy"] == "*"
+    assert variables["HEADRACE_GIT_PASSPHRASE"] == "sesame"
+    assert variables["SSH_ASKPASS"] == str(tmp_path / "ask")
+    assert "BatchMode=no" in variables["GIT_SSH_COMMAND"]
+    assert "sesame" not in repr(access)
+
+
 def test_a_password_is_in_the_environment_alone_and_tied_to_its_host():
     access = Access("https://git.example.org:8443/a.git", "bot", "p4ss w/rd")
 
