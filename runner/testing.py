@@ -365,7 +365,7 @@ class FakeRunContext:
 
     def build(self, raw: Mapping[str, Any]) -> Task:
         own = {name: value for name, value in raw.items() if name not in ("id", "description")}
-        built = load().build_plugin(own, lambda value, typed: self.render(value, typed=typed))
+        built = load().build_whole(own, lambda value, typed: self.render(value, typed=typed))
         assert isinstance(built, Task)
         return built
 

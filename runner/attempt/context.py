@@ -95,7 +95,7 @@ class AttemptContext:
     def build(self, raw: Mapping[str, Any]) -> Task:
         """Return the task of a map with a ``type``. Raises TaskError, ExpressionError."""
         own = {name: value for name, value in raw.items() if name == "type" or name not in COMMON}
-        built = self._runtime.registry.build_plugin(own, self.render_as)
+        built = self._runtime.registry.build_whole(own, self.render_as)
         if not isinstance(built, Task):
             raise TaskError(f"{raw.get('type')} is no task")
         return built

@@ -100,7 +100,8 @@ def stopped(
 
 
 def as_data(given: Any, max_bytes: int) -> Mapping[str, Any]:
-    """Return outputs as plain data under the names that flows use.
+    """Return outputs as plain data under the names that flows use; entries that are null are left
+    out of every map, so that `??` and `is defined` tell them from values.
 
     Raises:
         TooLarge: with the size and what to do. TaskError: they are no outputs.
@@ -112,13 +113,25 @@ def as_data(given: Any, max_bytes: int) -> Mapping[str, Any]:
     data = given.model_dump(mode="json", by_alias=True)
     if not data:
         return data
-    size = len(_packed(data))
+    packed = _packed(data)
+    size = len(packed)
     if size > max_bytes:
         raise TooLarge(
             f"the outputs have {size} bytes, more than the limit of {max_bytes}: "
             "write large data to a file and give back its URI"
         )
-    return data
+    return without_nulls(data) if b":null" in packed else data
+
+
+def without_nulls(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a map without the entries that are null, at any depth; null items of lists stay."""
+    return {name: _kept(value) for name, value in data.items() if value is not None}
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return without_nulls(value)
+    return [_kept(item) for item in value] if isinstance(value, list) else value
 
 
 def reason_of(exc: BaseException) -> str:

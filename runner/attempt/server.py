@@ -164,7 +164,7 @@ class TaskServer:
         if not dry_run:
             for folder in old:
                 self._runtime.storage.delete_all(folder)
-        return len(folders), len(old), sum(old.values())
+        return len(folders), len(old), 0 if dry_run else sum(old.values())
 
     def _folders(
         self, namespace: str | None, flow_id: str | None

@@ -1,5 +1,9 @@
 """Rounds of a LoopUntil: is there another one, and when (execution-semantics §7.4).
 
+The condition and the maximum are looked at twice: after a round, and again when the wait is over,
+with the outputs of that round and the number of the next. So what has come true meanwhile ends the
+loop without another round.
+
 Only the loop waits between two rounds. The execution shows PAUSED meanwhile if nothing else of it
 can run; the run that made it so has the mark SHOWN, which tells this from a pause that holds all.
 """
@@ -14,8 +18,8 @@ from runner import durations
 from runner.engine import lists, pausing
 from runner.engine.commands import Announce, SetTimer, Tell
 from runner.engine.events import Evaluated
-from runner.engine.flowables.base import flag, number, text
-from runner.engine.flowables.loop import DEFAULT_INTERVAL, ROUND
+from runner.engine.flowables.base import flag, number, numbers_its_children, text
+from runner.engine.flowables.loop import DEFAULT_INTERVAL, ROUND, question
 from runner.engine.step import Step, begin_attempt
 from runner.expressions import is_truthy
 from runner.model.evolve import replace
@@ -25,11 +29,13 @@ from runner.model.states import State
 
 TYPE = "io.kestra.plugin.core.flow.LoopUntil"
 SHOWN = "shown"
+WOKEN = "woken"
 
 
 def answered(step: Step, run: TaskRun, event: Evaluated) -> None:
-    """A round is over and its condition is rendered."""
-    if run.scope is None or lists.is_tail(run.scope.list) or run.state is not State.RUNNING:
+    """A round, or the wait after it, is over and the condition is rendered."""
+    scope = run.scope
+    if scope is None or scope.open or lists.is_tail(scope.list) or run.state is not State.RUNNING:
         return
     try:
         if event.error is not None:
@@ -38,6 +44,8 @@ def answered(step: Step, run: TaskRun, event: Evaluated) -> None:
             lists.leave_main(step, run.id, failed=False)
         elif limit := _limit_reached(step, run, event.values):
             _stop(step, run, limit, event.values)
+        elif run.evaluated.get(WOKEN):
+            _next_round(step, run)
         else:
             _wait(step, run, event.values)
     except ValueError as exc:
@@ -55,7 +63,7 @@ def time_over(step: Step, run: TaskRun) -> None:
     if step.execution.state.stands_still and not show_off(step):
         pausing.defer(step, run.id)
     else:
-        next_round(step, step.get(run.id))
+        wake(step, step.get(run.id))
 
 
 def show_off(step: Step) -> bool:
@@ -69,20 +77,28 @@ def show_off(step: Step) -> bool:
     return bool(shown)
 
 
-def next_round(step: Step, run: TaskRun) -> None:
-    """Forget the round that is over, and start the next."""
-    for old in list(step.below(run.id)):
-        step.remove(old.id)
+def wake(step: Step, run: TaskRun) -> None:
+    """The wait is over: look again, as of the next round, whether there is to be one."""
     done = int(run.evaluated.get(ROUND, 0)) + 1
     run = replace(
         run,
         attempts=(),
         outputs={**(run.outputs or {}), "iterationCount": done + 1},
-        evaluated={ROUND: done},
-        scope=None,
+        evaluated={ROUND: done, WOKEN: True},
     )
     run = run.enter(State.CREATED, step.now).enter(State.RUNNING, step.now)
     step.put(begin_attempt(run, step.now))
+    step.do(question(step.task(run), run))
+
+
+def _next_round(step: Step, run: TaskRun) -> None:
+    """Forget the round that is over, and start the next."""
+    for old in list(step.below(run.id)):
+        step.remove(old.id)
+    done = run.evaluated[ROUND]
+    is_numbered = numbers_its_children(step.flow.places[run.task_id].parent)
+    number_shown = run.iteration if is_numbered else done
+    step.put(replace(run, evaluated={ROUND: done}, iteration=number_shown, scope=None))
     lists.begin(step, run.id)
 
 
@@ -97,9 +113,9 @@ def _wait(step: Step, run: TaskRun, values: Mapping[str, Any]) -> None:
 
 
 def _limit_reached(step: Step, run: TaskRun, values: Mapping[str, Any]) -> str | None:
-    rounds = int(run.evaluated.get(ROUND, 0)) + 1
-    most = number(values.get("maxIterations"), 0)
-    if most and rounds >= most:
+    count = int((run.outputs or {}).get("iterationCount", 1))
+    most = values.get("maxIterations")
+    if most is not None and count > number(most, 0):
         return f"the maximum of {most} iterations"
     longest = values.get("maxDuration")
     if longest and step.now > _began(run) + durations.parse(longest):
@@ -115,6 +131,4 @@ def _began(run: TaskRun) -> datetime:
 
 def _stop(step: Step, run: TaskRun, limit: str, values: Mapping[str, Any]) -> None:
     step.do(Tell(Level.WARN, f"The loop has reached {limit}", run.id))
-    count = int(run.evaluated.get(ROUND, 0)) + 2
-    run = step.enter(run, run.state, {"iterationCount": count})
     lists.leave_main(step, run.id, failed=flag(values.get("failOnMaxReached")))

@@ -63,7 +63,7 @@ def _start_waiting_loops(step: Step) -> None:
     for run in list(step.live()):
         if looping.is_waiting(step, run):
             step.do(ClearTimer(f"loop:{run.id}"))
-            looping.next_round(step, run)
+            looping.wake(step, run)
 
 
 def _resume_run(step: Step, run: TaskRun, event: Resume) -> None:
@@ -144,7 +144,7 @@ def _work_off(step: Step) -> None:
 
 def _take_up(step: Step, run: TaskRun) -> None:
     if looping.is_waiting(step, run):
-        looping.next_round(step, run)
+        looping.wake(step, run)
     elif run.state is State.RETRYING:
         lists.start(step, step.put(run.enter(State.CREATED, step.now)))
     elif run.state.is_terminal:

@@ -16,6 +16,7 @@ from datetime import datetime
 from runner import ids
 from runner.engine.creation import with_label
 from runner.engine.directories import is_inside
+from runner.engine.flowables.base import numbers_its_children
 from runner.engine.flowables.batches import STATES
 from runner.engine.step import begin_attempt
 from runner.errors import ArgumentInvalid, NotFound, Refused
@@ -341,7 +342,7 @@ class _Restarting:
             return False
         if place.parent is not None and _is(place.parent, _SIDE_BY_SIDE):
             return False
-        if other.iteration != run.iteration:
+        if numbers_its_children(place.parent) and other.iteration != run.iteration:
             return _is_one_by_one(place.parent) and (other.iteration or 0) > (run.iteration or 0)
         return other_place.index > place.index
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from runner.engine import batches, lists, results
 from runner.engine.commands import Evaluate, Tell
 from runner.engine.events import ChildEnded, ChildRefused, ChildStarted, Evaluated, TaskFailed
@@ -46,7 +48,7 @@ def _started(step: Step, run: TaskRun, event: ChildStarted) -> None:
 def _ended(step: Step, run: TaskRun, event: ChildEnded) -> None:
     if (run.outputs or {}).get("executionId") != event.execution_id:
         return
-    run = step.enter(run, run.state, {"state": str(event.state), "outputs": dict(event.outputs)})
+    run = step.enter(run, run.state, _told(event))
     task = step.task(run)
     try:
         FLOWABLES[task.type].child_ended(task, run, event.state)
@@ -69,8 +71,13 @@ def _told_late(step: Step, run: TaskRun, event: ChildEnded) -> None:
     state = event.state if transmit and event.state in _TRANSMITTED else State.SUCCESS
     final = lists.adjusted(step.task(run), state)
     if final is not run.state:
-        outputs = {"state": str(event.state), "outputs": dict(event.outputs)}
-        step.enter(run, final, outputs)
+        step.enter(run, final, _told(event))
+
+
+def _told(event: ChildEnded) -> dict[str, Any]:
+    """Return what is known of a child by now; without outputs of its flow there are none here."""
+    outputs = {"outputs": dict(event.outputs)} if event.outputs else {}
+    return {"state": str(event.state), **outputs}
 
 
 def outputs_rendered(step: Step, run: TaskRun, event: Evaluated) -> None:

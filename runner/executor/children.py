@@ -9,6 +9,7 @@ from typing import Any
 
 from runner import ids
 from runner.engine import restart as restarting
+from runner.engine.commands import Tell
 from runner.engine.creation import CORRELATION_ID, Beginning, begin
 from runner.engine.events import ChildRefused, ChildStarted, Event, Restarted
 from runner.engine.flowables.base import flag
@@ -19,7 +20,7 @@ from runner.expressions import Context, render_value
 from runner.model.evolve import replace
 from runner.model.execution import Execution, StartedBy, TaskRun
 from runner.model.flow import Flow
-from runner.model.inputs import resolve_inputs
+from runner.model.inputs import resolve_inputs, undeclared
 from runner.model.logs import Level, LogLine
 from runner.model.states import State
 from runner.model.wake import Wake
@@ -43,6 +44,20 @@ class Birth:
     by: str
     upstream_id: str | None = None
     upstream_task_run_id: str | None = None
+    undeclared: Sequence[str] = ()  # names of given inputs that its flow does not ask for
+
+
+def told(birth: Birth) -> Iterator[Tell]:
+    """Yield what the log of the task run says about a child that it has started."""
+    run_id, child = birth.upstream_task_run_id, birth.execution
+    place = f"{child.namespace}.{child.flow_id}"
+    yield Tell(Level.INFO, f"Created new execution {child.id} of {place}", run_id)
+    for name in birth.undeclared:
+        text = (
+            f"Input {name} was provided by parent execution {birth.upstream_id} for subflow "
+            f"{place} but isn't declared at the subflow inputs"
+        )
+        yield Tell(Level.WARN, text, run_id)
 
 
 def write(tx: Tx, birth: Birth) -> Sequence[Wake]:
@@ -83,7 +98,7 @@ def subflow(
     try:
         if batch is not None:
             run = _of_batch(flow, run, context, batch)
-        child = _child(runtime, flow, execution, run, context)
+        child, unknown = _child(runtime, flow, execution, run, context)
     except HeadraceError as exc:
         return None, ChildRefused(run.id, exc.message, number)
     birth = Birth(
@@ -91,6 +106,7 @@ def subflow(
         by=f"execution {execution.id}",
         upstream_id=execution.id,
         upstream_task_run_id=run.id,
+        undeclared=() if number else unknown,  # once for all batches
     )
     return birth, ChildStarted(run.id, child.id, number)
 
@@ -178,7 +194,8 @@ def restart(runtime: Runtime, tx: Tx, execution_id: str) -> Wake | None:
 
 def _child(
     runtime: Runtime, flow: Flow, execution: Execution, run: TaskRun, context: Context
-) -> Execution:
+) -> tuple[Execution, Sequence[str]]:
+    """Return the child, and the names of the inputs that it does not ask for."""
     fields = run.evaluated
     namespace, flow_id = str(fields.get("namespace")), str(fields.get("flowId"))
     with runtime.store.read() as tx:
@@ -196,7 +213,7 @@ def _child(
         kind=execution.kind,
         correlation_id=dict(execution.labels).get(CORRELATION_ID),
     )
-    return begin(
+    child = begin(
         child_flow,
         beginning,
         execution_id=child_id,
@@ -204,6 +221,7 @@ def _child(
         commit=commit,
         now=runtime.clock.now(),
     )
+    return child, undeclared(child_flow.inputs, fields.get("inputs") or {})
 
 
 def _revision(fields: Mapping[str, Any], row: FlowRow | None) -> int:

@@ -355,6 +355,8 @@ class Folding:
         )
         if birth is not None:
             self._born.append(birth)
+            for line in children.told(birth):
+                self._tell(line)
         self._feed(event)
 
     def _child_again(self, run: TaskRun, number: int | None) -> Event | None:

@@ -72,7 +72,7 @@ def examine_inputs(
 
 
 def undeclared(inputs: Sequence[Input], given: Mapping[str, Any]) -> list[str]:
-    """Return the names of given values that no input asks for."""
+    """Return the names of given values that no input asks for: they are ignored (§7.3)."""
     names = {one.id for one in inputs} | {one.id.partition(".")[0] for one in inputs}
     return [name for name in given if name not in names]
 

@@ -84,7 +84,9 @@ class WorkingDirectory(Task):
     cache: Cache | None = Field(default=None, description="files to keep for later runs")
 
     class Outputs(Task.Outputs):
-        output_files: Mapping[str, str] = Field(default={}, description="file name → URI")
+        output_files: Mapping[str, str] | None = Field(
+            default=None, description="file name → URI, if there are any"
+        )
 
     def run(self, ctx: RunContext) -> Outputs:
         inside = cast(DirectoryContext, ctx)
@@ -96,7 +98,7 @@ class WorkingDirectory(Task):
             return self.Outputs()
         if self.cache is not None:
             self._keep(inside, self.cache, restored)
-        return self.Outputs(output_files=workspace.outputs(self.output_files))
+        return self.Outputs(output_files=workspace.outputs(self.output_files) or None)
 
     def _restore(self, ctx: DirectoryContext) -> Mapping[str, tuple[int, int]]:
         """Unpack the archive; return what the cached files look like after that."""

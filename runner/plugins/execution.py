@@ -76,7 +76,8 @@ class Assert(Task):
         ctx.metric("failed", "counter", len(failed))
         ctx.metric("success", "counter", len(conditions) - len(failed))
         if failed:
-            message = f"{len(failed)} assertion(s) failed!"
+            noun = "assertion" if len(failed) == 1 else "assertions"
+            message = f"{len(failed)} {noun} failed!"
             raise TaskError(f"{message}\n{self.error_message}" if self.error_message else message)
 
 
@@ -94,13 +95,14 @@ def _listed(conditions: str | list[Any], ctx: RunContext) -> list[Any]:
 
 
 def _holds(condition: Any, ctx: RunContext) -> bool:
+    told = f"Assertion `{text_of(condition)}` failed"
     try:
         holds = text_of(ctx.render(condition)).strip() not in _FALSY
     except HeadraceError as exc:
-        ctx.log.error(exc.message)
-        holds = False
+        ctx.log.write(Level.ERROR, f"{told}, failed to render `{exc.message}`")
+        return False
     if not holds:
-        ctx.log.write(Level.ERROR, f"Assertion `{text_of(condition)}` failed!")
+        ctx.log.write(Level.ERROR, f"{told}!")
     return holds
 
 
@@ -175,6 +177,8 @@ def _pairs(rendered: Any) -> list[tuple[str, str]]:
 
 
 def _label_text(value: Any) -> str:
+    if isinstance(value, Mapping | list):
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return "" if value is None else text_of(value)
 
 
@@ -194,7 +198,9 @@ class SetVariables(Task):
     type: Literal["io.kestra.plugin.core.execution.SetVariables"] = (
         "io.kestra.plugin.core.execution.SetVariables"
     )
-    variables: dict[str, Any] = Field(description="merged into those that there are")
+    variables: dict[str, Any] = Field(
+        description="merged into those that there are; entries that are null are left out"
+    )
     overwrite: bool = Field(default=True, description="false: fail if one exists already")
 
     def run(self, ctx: RunContext) -> Directives:
@@ -244,13 +250,15 @@ def _variables(ctx: RunContext) -> Mapping[str, Any]:
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for name, value in above.items():
+        if value is None:
+            continue
         old = merged.get(name)
         if isinstance(old, Mapping) and isinstance(value, Mapping):
             merged[name] = _merged(old, value)
         elif isinstance(old, list) and isinstance(value, list):
             merged[name] = [*old, *value]
         else:
-            merged[name] = value
+            merged[name] = _merged({}, value) if isinstance(value, Mapping) else value
     return merged
 
 

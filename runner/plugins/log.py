@@ -117,9 +117,22 @@ def _as_map(line: LogLine) -> dict[str, JsonValue]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+_KINDS = {bool: "boolean", int: "number", float: "number", dict: "map", list: "list"}
+
+
 def _lines(message: JsonValue) -> list[str]:
     if isinstance(message, str):
         return [message]
-    if isinstance(message, list):
-        return [item if isinstance(item, str) else str(item) for item in message]
-    raise TaskError(f"Invalid message type '{type(message).__name__}'")
+    if not isinstance(message, list):
+        raise _odd(message)
+    return [_text(item) for item in message if item is not None]
+
+
+def _text(item: JsonValue) -> str:
+    if not isinstance(item, str):
+        raise _odd(item)
+    return item
+
+
+def _odd(message: JsonValue) -> TaskError:
+    return TaskError(f"Invalid message type '{_KINDS.get(type(message), 'null')}': write a text")

@@ -40,7 +40,7 @@ class UploadFiles(Task):
     )
 
     class Outputs(Task.Outputs):
-        files: dict[str, str] = Field(default={}, description="always empty")
+        files: dict[str, str] | None = Field(default=None, description="of no use")
 
     def run(self, ctx: RunContext) -> Outputs:
         if not self.files and not self.files_map:
@@ -132,7 +132,7 @@ class DeleteFiles(Task):
     )
 
     class Outputs(Task.Outputs):
-        files: dict[str, str] = Field(default={}, description="always empty")
+        files: dict[str, str] | None = Field(default=None, description="of no use")
 
     def run(self, ctx: RunContext) -> Outputs:
         paths = _matching(ctx, self.namespace, self.files)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
 from runner.errors import NotFound
+from runner.model.logs import Level
 from runner.model.scalars import is_true
 from runner.plugin import Read, RunContext, Task, TaskError
 from runner.plugins import _globs, _items
@@ -18,6 +19,7 @@ from runner.plugins._splitting import Cut, split
 
 _OLD = "io.kestra.core.tasks.storages."
 _COPY_BYTES = 2**20
+DEFAULT_EXTENSION = ".tmp"
 
 
 class Concat(Task):
@@ -82,7 +84,8 @@ class Split(Task):
         cut = Cut(self.regex_pattern, self.bytes, self.partitions, self.rows, self.separator)
         with ctx.files.open(self.source) as source, TemporaryDirectory() as folder:
             parts = split(source, cut, Path(folder))
-            return self.Outputs(uris=[ctx.files.put(part, part.name) for part in parts])
+            ending = _extension(self.source)
+            return self.Outputs(uris=[ctx.files.put(part, part.stem + ending) for part in parts])
 
 
 class DeduplicateItems(Task):
@@ -155,7 +158,7 @@ class FilterItems(Task):
         default="INCLUDE", description="what is done with items for which it holds"
     )
     error_or_null_behavior: Literal["FAIL", "INCLUDE", "EXCLUDE"] = Field(
-        default="FAIL", description="what is done with items for which it fails or is empty"
+        default="FAIL", description="what is done with items for which it fails"
     )
 
     class Outputs(Task.Outputs):
@@ -180,8 +183,6 @@ class FilterItems(Task):
     def _is_kept(self, ctx: RunContext, value: Any) -> bool:
         try:
             given = str(ctx.render(self.filter_condition, extra=_items.variables_of(value)))
-            if not given.strip():
-                raise TaskError(f"'filterCondition' gives nothing for {str(value)[:200]}")
         except Exception as exc:
             if self.error_or_null_behavior == "FAIL":
                 raise TaskError(f"Expression `{self.filter_condition}` failed: {exc}") from exc
@@ -202,20 +203,21 @@ class Reverse(Task):
 
     type: Literal["io.kestra.plugin.core.storage.Reverse"] = "io.kestra.plugin.core.storage.Reverse"
     source: str = Field(alias="from", description="URI of the file")
-    separator: str = Field(default="\n", description="between the lines")
+    separator: str = Field(default="\n", description="written after each line")
     charset: str = Field(default="UTF-8", description="of the file")
 
     class Outputs(Task.Outputs):
         uri: str = Field(description="the new file")
 
     def run(self, ctx: RunContext) -> Outputs:
-        separator = self.separator.encode(self.charset)
-        with ctx.files.open(self.source) as file:
-            lines = file.read().removesuffix(separator).split(separator)
-        with _items.spool() as target:
-            for line in reversed(lines):
-                target.write(line + separator)
-            return self.Outputs(uri=_items.stored(ctx, target, "reversed.ion"))
+        try:
+            with ctx.files.open(self.source) as file:
+                lines = file.read().decode(self.charset).splitlines()
+            reversed_text = "".join(line + self.separator for line in reversed(lines))
+            content = reversed_text.encode(self.charset)
+        except (LookupError, UnicodeError) as exc:
+            raise TaskError(f"'charset' {self.charset}: {exc}") from exc
+        return self.Outputs(uri=ctx.files.put(content, f"reversed{_extension(self.source)}"))
 
 
 class Size(Task):
@@ -257,7 +259,9 @@ class Write(Task):
         uri: str = Field(description="the new file")
 
     def run(self, ctx: RunContext) -> Outputs:
-        return self.Outputs(uri=ctx.files.put(self.content.encode(), f"file{self.extension or ''}"))
+        ending = self.extension or DEFAULT_EXTENSION
+        ending = ending if ending.startswith(".") else f".{ending}"
+        return self.Outputs(uri=ctx.files.put(self.content.encode(), f"file{ending}"))
 
 
 class Delete(Task):
@@ -376,7 +380,7 @@ class PurgeStorage(Task):
 
     def run(self, ctx: RunContext) -> Outputs:
         if self.flow_id and not self.namespace:
-            raise TaskError("'flowId' needs a 'namespace'")
+            raise TaskError("'namespace' is required when 'flowId' is set.")
         scanned, purged, files = ctx.server.purge_storage(
             since=moment("startDate", self.start_date) if self.start_date else None,
             until=moment("endDate", self.end_date),
@@ -386,6 +390,10 @@ class PurgeStorage(Task):
         )
         for name, count in (("scanned", scanned), ("purged", purged), ("deleted.files", files)):
             ctx.metric(name, "counter", count)
+        what = f"PurgeStorage complete (dryRun={str(self.dry_run).lower()})"
+        ctx.log.write(
+            Level.INFO, f"{what}: scanned={scanned}, purged={purged}, deletedFiles={files}"
+        )
         return self.Outputs(scanned_count=scanned, purged_count=purged, deleted_files_count=files)
 
 
@@ -409,6 +417,11 @@ def mapping(value: JsonValue, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TaskError(f"'{name}' must be a map, not {str(value)[:100]!r}")
     return value
+
+
+def _extension(uri: str) -> str:
+    """Return how the name of a file ends, or what files without a kind end with."""
+    return PurePosixPath(uri).suffix or DEFAULT_EXTENSION
 
 
 def _parsed(text: str, name: str) -> JsonValue:

@@ -131,6 +131,16 @@ class Registry:
         properties = {key: value for key, value in raw.items() if key != "type"}
         return plan(self, cls, properties).build(render)
 
+    def build_whole(self, raw: Mapping[str, Any], render: Render) -> Plugin:
+        """The same for an object that no parser has seen: a property that its type does not have
+        is refused. Raises TaskError.
+        """
+        cls = self.find(str(raw.get("type")))
+        unknown = raw.keys() - {"type", *(shapes_of(cls) if cls else raw)}
+        if unknown:
+            raise TaskError(f'Unrecognized field "{min(unknown)}" of {raw["type"]}')
+        return self.build_plugin(raw, render)
+
     def build_as(self, cls: type[_Built], properties: Mapping[str, Any], render: Render) -> _Built:
         """The same for properties whose class is known."""
         built = plan(self, cls, properties).build(render)

@@ -151,6 +151,8 @@ class Executions:
         creation = self._creator.run(write)
         if not creation.is_new:
             self._inputs.forget(flow, execution_id)
+        elif lines := firing.undeclared_lines(flow, creation.execution, order.inputs):
+            self._runtime.store.logs.write(lines)
         return creation
 
     def _flow_to_run(self, order: Order) -> Flow:

@@ -12,8 +12,9 @@ wake-up are written in the transaction that is handed in; nothing else is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 
@@ -22,6 +23,7 @@ from runner.engine.creation import Beginning, begin
 from runner.errors import NotFound, Refused, Unavailable
 from runner.model.execution import Execution
 from runner.model.flow import Flow
+from runner.model.inputs import undeclared
 from runner.model.logs import Level, LogLine
 from runner.model.states import State
 from runner.model.wake import Wake
@@ -115,6 +117,25 @@ def failure_line(execution: Execution, message: str) -> LogLine:
         number=0,
         execution_id=execution.id,
     )
+
+
+def undeclared_lines(
+    flow: Flow, execution: Execution, given: Mapping[str, Any]
+) -> Sequence[LogLine]:
+    """Return a warning for each given input that the flow does not ask for."""
+    place = f"{flow.namespace}.{flow.id}"
+    return [
+        replace(
+            failure_line(
+                execution,
+                f"Input {name} was provided for workflow {place} but isn't declared in the "
+                "workflow inputs",
+            ),
+            level=Level.WARN,
+            number=number,
+        )
+        for number, name in enumerate(undeclared(flow.inputs, given), 1)
+    ]
 
 
 def send(runtime: Runtime, creations: Iterable[Creation] | Creation) -> None:

@@ -14,7 +14,7 @@ _SAVE = upsert(
     "task_runs",
     TASK_RUN_COLUMNS,
     ["id"],
-    keep=["execution_id", "sequence", "task_id", "parent_id", "value", "iteration"],
+    keep=["execution_id", "sequence", "task_id", "parent_id", "value"],
 )
 
 

@@ -58,6 +58,7 @@ class Played:
     execution: Execution
     runs: Sequence[TaskRun]
     lines: Sequence[str]
+    told: Sequence[str] = ()  # the lines with their levels
     children: list[Played] = field(default_factory=list)
 
 
@@ -102,6 +103,7 @@ class Player:
             shown.execution,
             shown.runs,
             [line.message for line in found],
+            [f"{line.level} {line.message}" for line in found],
             [self.seen(child.id) for child in children],
         )
 

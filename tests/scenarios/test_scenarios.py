@@ -4,11 +4,13 @@
 ``inputs``; ``steps`` (``resume``, ``kill``, ``replay: TASK`` …), each done when nothing
 is left to do; and what is looked at in the end: ``state``, ``task_runs`` (``id`` or ``id/value`` to
 state, or to the states of several; exactly these), ``outputs``, ``labels``, ``variables``, ``logs``
-(lines that are there), ``log_counts``, ``history``, ``run_outputs``, ``children`` (their states).
+(lines that are there), ``log_counts``, ``log_patterns`` (of ``LEVEL message``), ``history``,
+``run_outputs``, ``iterations``, ``children`` (their states).
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,10 @@ def _seen(played: Played, name: str, expected: Any) -> Any:
         case "run_outputs":
             found = {run.task_id: dict(run.outputs or {}) for run in played.runs}
             return {task: _picked(found.get(task), value) for task, value in expected.items()}
+        case "log_patterns":
+            return [one for one in expected if any(re.fullmatch(one, line) for line in played.told)]
+        case "iterations":
+            return {run.task_id: run.iteration for run in played.runs}
         case "children":
             return sorted(str(child.execution.state) for child in played.children)
     raise AssertionError(f"{name} is nothing that can be expected")

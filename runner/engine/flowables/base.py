@@ -14,6 +14,13 @@ from runner.model.execution import Scope, TaskRun
 from runner.model.flow import Task
 from runner.model.states import State
 
+_NUMBERING = ("ForEach", "EachSequential", "EachParallel", "LoopUntil")
+
+
+def numbers_its_children(task: Task | None) -> bool:
+    """Say whether the runs below carry the number of a value or round as their iteration."""
+    return task is not None and task.type.rpartition(".")[2] in _NUMBERING
+
 
 @dataclass(frozen=True, slots=True)
 class Child:

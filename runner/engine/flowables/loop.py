@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from runner.engine.commands import Evaluate
 from runner.engine.flowables.base import Begun, Child, Flowable, Next, Situation, closed
@@ -33,10 +31,11 @@ class LoopUntil(Flowable):
         return Next((child,), replace(scope, cursor=scope.cursor + 1, open=1))
 
     def at_end(self, task: Task, run: TaskRun) -> Evaluate:
-        return Evaluate(run.id, "until", _questions(task))
+        return question(task, run)
 
 
-def _questions(task: Task) -> Mapping[str, Any]:
+def question(task: Task, run: TaskRun) -> Evaluate:
+    """Return what has to be known to say whether there is another round."""
     frequency = task.properties.get("checkFrequency") or {}
     asked = {
         "condition": task.properties.get("condition"),
@@ -45,4 +44,5 @@ def _questions(task: Task) -> Mapping[str, Any]:
         "maxIterations": frequency.get("maxIterations"),
         "maxDuration": frequency.get("maxDuration"),
     }
-    return {name: value for name, value in asked.items() if value is not None}
+    known = {name: value for name, value in asked.items() if value is not None}
+    return Evaluate(run.id, "until", known)

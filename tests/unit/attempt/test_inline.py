@@ -118,7 +118,7 @@ def test_an_existing_key_without_overwrite_fails(run):
     assert message.startswith("Cannot set value for key 'k'. Key already exists")
 
 
-def test_a_missing_key_is_null_or_an_error(run):
-    assert run("kv.Get", key="k").event.outputs == {"value": None}
+def test_a_missing_key_is_no_value_or_an_error(run):
+    assert run("kv.Get", key="k").event.outputs == {}
     message = run("kv.Get", key="k", errorOnMissing=True).event.message
     assert message.startswith("No value found for key 'k' in namespace 'company.team'")

@@ -27,7 +27,7 @@ class Warned(Outputs):
 
 def test_outputs_bear_the_names_that_flows_use():
     event = succeeded(SPAN, Rows(first={"a": None}), END, ROOM)
-    assert event.outputs == {"rowCount": 1, "first": {"a": None}}
+    assert event.outputs == {"rowCount": 1, "first": {}}
     assert (event.state, event.started_at, event.ended_at) == (State.SUCCESS, START, END)
 
 
@@ -51,7 +51,7 @@ def test_anything_but_outputs_is_refused():
 
 def test_a_failure_keeps_its_outputs():
     event = failed(SPAN, TaskError("exit 3", outputs=Rows()), END, ROOM)
-    assert (event.message, event.outputs) == ("exit 3", {"rowCount": 1, "first": None})
+    assert (event.message, event.outputs) == ("exit 3", {"rowCount": 1})
 
 
 def test_a_failure_of_no_kind_of_ours_names_its_kind():

@@ -150,13 +150,16 @@ def test_a_loop_goes_round_until_its_condition_holds():
 
     assert looping.state == "SUCCESS"
     assert looping.of("loop")[0].outputs == {"iterationCount": 3}
-    assert [run.iteration for run in looping.of("a")] == [2]
+    assert [run.iteration for run in looping.of("a")] == [1]  # no third round: it holds by now
+    assert looping.of("loop")[0].iteration == 1
     assert looping.states("z") == ["SUCCESS"]
 
 
 def test_a_loop_ends_after_so_many_rounds():
     looping = play(loop(maxIterations=2), task("z"))
 
+    looping.fire_timers()
+    assert [run.iteration for run in looping.of("a")] == [1]
     looping.fire_timers()
 
     assert looping.state == "SUCCESS"

@@ -66,16 +66,10 @@ def test_items_are_filtered(kind, kept, ctx):
     assert kept is None or content(ctx, outputs.uri) == kept
 
 
-def test_a_condition_that_gives_nothing_fails(ctx):
-    task = storage.FilterItems(source="kestra:///r.ion", filter_condition="{{ '' }}")
-
-    with pytest.raises(TaskError, match="failed"):
-        task.run(ctx)
-
-
-def test_a_condition_that_gives_nothing_may_count_as_no(ctx):
+@pytest.mark.parametrize("behavior", ["FAIL", "INCLUDE", "EXCLUDE"])
+def test_a_condition_that_gives_nothing_counts_as_no(ctx, behavior):
     task = storage.FilterItems(
-        source="kestra:///r.ion", filter_condition="{{ '' }}", error_or_null_behavior="EXCLUDE"
+        source="kestra:///r.ion", filter_condition="{{ '' }}", error_or_null_behavior=behavior
     )
 
     assert task.run(ctx).dropped_items_total == 3
@@ -85,6 +79,29 @@ def test_lines_are_reversed(ctx):
     outputs = storage.Reverse(source=A).run(ctx)
 
     assert content(ctx, outputs.uri) == b"three\ntwo\none\n"
+    assert outputs.uri.endswith(".txt")
+
+
+def test_the_separator_is_written_after_each_line(ctx):
+    assert content(ctx, storage.Reverse(source=A, separator="|").run(ctx).uri) == b"three|two|one|"
+
+
+def test_reversing_nothing_gives_nothing(ctx):
+    empty = ctx.files.put(b"", "empty")
+
+    assert content(ctx, storage.Reverse(source=empty).run(ctx).uri) == b""
+
+
+def test_an_unknown_charset_is_named(ctx):
+    with pytest.raises(TaskError, match="'charset' nope"):
+        storage.Reverse(source=A, charset="nope").run(ctx)
+
+
+@pytest.mark.parametrize(
+    ("extension", "ending"), [("csv", ".csv"), (".csv", ".csv"), (None, ".tmp")]
+)
+def test_a_written_file_has_its_extension(ctx, extension, ending):
+    assert storage.Write(content="", extension=extension).run(ctx).uri.endswith(ending)
 
 
 def test_a_size_is_in_bytes(ctx):
@@ -138,5 +155,5 @@ def test_old_files_of_executions_are_counted_or_purged(ctx):
 
 
 def test_a_flow_needs_its_namespace(ctx):
-    with pytest.raises(TaskError, match="needs a 'namespace'"):
+    with pytest.raises(TaskError, match="'namespace' is required"):
         storage.PurgeStorage(end_date="2026-01-01T00:00:00Z", flow_id="f").run(ctx)
