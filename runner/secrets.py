@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -24,6 +24,7 @@ PREFIX = "SECRET_"
 MIN_LENGTH = 4
 MASKED = "******"
 _LONG = 8
+_FILE = "kestra://"
 _TELLING = re.compile(r"\w{4}")
 _WORD = re.compile(r"[\w+/.~-]{8,}")
 
@@ -141,6 +142,26 @@ class Mask:
             if value in text:
                 text = text.replace(value, MASKED)
         return text
+
+    def hide(self, value: Any) -> Any:
+        """Return plain data in whose texts no known secret is; addresses of files stay whole."""
+        if not self._longest_first:
+            return value
+        if isinstance(value, str):
+            return value if value.startswith(_FILE) else self.apply(value)
+        if isinstance(value, Mapping):
+            return {self.apply(str(name)): self.hide(item) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.hide(item) for item in value]
+        return value
+
+    def including(self, secrets: Iterable[str]) -> Mask:
+        """Return a mask that knows these as well; this one does not learn them."""
+        more = Mask()
+        more._longest_first = self._longest_first
+        for secret in secrets:
+            more.add(secret)
+        return more
 
 
 def _spellings(secret: str) -> set[str]:

@@ -116,6 +116,7 @@ class ScriptTask(Task):
         if ended.stopped:
             raise TaskStopped
         outputs = self._outputs(space, ended, output)
+        _warn_of_secrets(ctx, outputs.vars)
         if ended.exit_code == 0 and output.fault:
             raise TaskError(output.fault, outputs=outputs.model_copy(update={"task_runner": None}))
         if ended.exit_code != 0:
@@ -375,6 +376,17 @@ def labels(ctx: RunContext) -> dict[str, str]:
         f"kestra.io/{name}": value[:_MAX_LABEL_CHARS].rstrip("-._") for name, value in told.items()
     }
     return {**short, TASK_RUN_LABEL: who.task_run_id, ATTEMPT_LABEL: str(who.attempt)}
+
+
+def _warn_of_secrets(ctx: RunContext, given: Mapping[str, Any]) -> None:
+    """Say which outputs hold a secret: the log masks them, but who reads the API sees them."""
+    for name, value in given.items():
+        if ctx.holds_secret(json.dumps(value, ensure_ascii=False)):
+            ctx.log.write(
+                Level.WARN,
+                f"The output {name} holds a secret, which everybody reads who may read this "
+                "execution: let the tasks that need it call secret() themselves",
+            )
 
 
 def _run(ctx: RunContext, runner: TaskRunner, command: Command, output: ScriptOutput) -> Ended:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from runner.errors import NotFound
+from runner.errors import NotFound, Refused
 from runner.model.execution import Execution
 from runner.model.flow import Flow
 from runner.model.problems import FlowInvalid
@@ -117,7 +119,16 @@ class Dashboard:
             workers=sum(1 for worker in workers if tx.workers.is_alive(worker.id)),
             hosts={worker.id: worker.host for worker in workers},
             ahead=_ahead(tx, execution),
+            hide=self._hiding(execution),
         )
+
+    def _hiding(self, execution: Execution) -> Callable[[Any], Any]:
+        """Return what takes the secrets known here, and those of the execution, out of a value."""
+        self._runtime.secrets.names()  # learns those that were added meanwhile
+        own: list[str] = []
+        with suppress(Refused):  # made with another key: nobody can read it
+            self._runtime.seal.opened(dict(execution.inputs), own.append)
+        return self._runtime.mask.including(own).hide
 
     def like(self, text: str, *, limit: int = 5) -> Sequence[Execution]:
         """Return executions whose id begins like *text*."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from runner.model.execution import Execution, TaskRun
 from runner.model.flow import Flow
@@ -26,6 +27,11 @@ class ExecutionList:
     runs: Mapping[str, Sequence[TaskRun]]
     commits: Mapping[str, CommitRow]
     cursor: str | None
+
+
+def as_it_is(value: Any) -> Any:
+    """Return the value."""
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class ExecutionDetail:
     workers: int
     hosts: Mapping[str, str]  # host by worker
     ahead: Sequence[Execution]  # what holds the flow's slots while this one is queued
+    hide: Callable[[Any], Any] = as_it_is  # what takes known secrets out of a value for people
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,3 +96,28 @@ def test_passwords_in_addresses_are_masked(tmp_path):
         f"cannot reach redis://:{MASKED}@127.0.0.1:1/0: {MASKED}"
     )
     runtime.store.close()
+
+
+def test_plain_data_is_masked_at_any_depth():
+    mask = Mask()
+    mask.add("tok-1234")
+    data = {"a": ["x tok-1234", 1, None], "tok-1234": {"uri": "kestra:///n/tok-1234"}}
+
+    assert mask.hide(data) == {
+        "a": ["x ******", 1, None],
+        "******": {"uri": "kestra:///n/tok-1234"},
+    }
+
+
+def test_a_mask_that_knows_nothing_gives_the_data_itself():
+    data = {"a": [1]}
+
+    assert Mask().hide(data) is data
+
+
+def test_a_mask_including_more_leaves_the_first_as_it_was():
+    mask = Mask()
+    mask.add("tok-1234")
+
+    assert mask.including(["other-5678"]).apply("tok-1234 other-5678") == "****** ******"
+    assert mask.apply("tok-1234 other-5678") == "****** other-5678"

@@ -79,7 +79,7 @@ def gantt(execution_id: str) -> Response:
 def outputs(execution_id: str) -> Response:
     """Show values and files."""
     detail = dashboard().execution(execution_id)
-    found = one.outputs(detail.execution, detail.runs)
+    found = one.outputs(detail.execution, detail.runs, detail.hide)
     is_live = not detail.execution.state.is_terminal
     model = pages.OutputsPage(
         header(detail, "outputs"),
@@ -268,7 +268,7 @@ def header(detail: ExecutionDetail, tab: str) -> Header:
 
 
 def _tab_counts(detail: ExecutionDetail) -> Mapping[str, str]:
-    count = one.outputs(detail.execution, detail.runs).count
+    count = one.outputs(detail.execution, detail.runs, detail.hide).count
     return {"outputs": words.number(count) if count else ""}
 
 

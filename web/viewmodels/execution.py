@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
@@ -472,7 +472,7 @@ def input_facts(detail: ExecutionDetail) -> tuple[Fact, ...]:
     return tuple(
         Fact(name, "secret", mono=False)
         if declared.get(name) == "SECRET"
-        else fact(name, value, detail.execution.id)
+        else fact(name, detail.hide(value), detail.execution.id)
         for name, value in detail.execution.inputs.items()
         if value is not None
     )
@@ -491,7 +491,7 @@ def trigger_facts(detail: ExecutionDetail) -> tuple[Fact, ...]:
     known = {name: value for name, value in it.trigger.variables.items() if value not in _UNSAID}
     told = [name for name in _TOLD_FIRST if name in known]
     told += [name for name in known if name not in told and name not in _TOLD_NEVER]
-    return (head, *(fact(name, known[name]) for name in told[:_MOST_FACTS]))
+    return (head, *(fact(name, detail.hide(known[name])) for name in told[:_MOST_FACTS]))
 
 
 def related(detail: ExecutionDetail) -> tuple[Related, ...]:
@@ -548,19 +548,21 @@ class Outputs:
         return len(self.own) + len(self.values) + len(self.files)
 
 
-def outputs(it: Execution, runs: Sequence[TaskRun], most: int = 100) -> Outputs:
-    """Return what an execution and its task runs gave."""
+def outputs(
+    it: Execution, runs: Sequence[TaskRun], hide: Callable[[Any], Any], most: int = 100
+) -> Outputs:
+    """Return what an execution and its task runs gave; *hide* takes secrets out of a value."""
     values: list[Fact] = []
     files: list[OutputFile] = []
     givers = [run for run in runs if run.outputs]
     for run in givers[:most]:
         name = run.task_id + (f"[{run.value}]" if run.value else "")
-        for path, value in _flat(run.outputs or {}):
+        for path, value in _flat(hide(run.outputs or {})):
             if isinstance(value, str) and value.startswith(FILE_SCHEME):
                 files.append(OutputFile(_file_name(path, value), name, value))
             elif value not in (None, {}, []):
                 values.append(fact(f"{name}.{path}", value, it.id))
-    own = tuple(fact(name, value, it.id) for name, value in (it.outputs or {}).items())
+    own = tuple(fact(name, value, it.id) for name, value in hide(it.outputs or {}).items())
     return Outputs(own, tuple(values), tuple(files), max(len(givers) - most, 0))
 
 

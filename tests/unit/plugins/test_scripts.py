@@ -387,6 +387,14 @@ def test_what_no_database_keeps_is_made_storable(ctx):
     }
 
 
+def test_an_output_that_holds_a_secret_is_told(ctx):
+    line = '::{"outputs": {"a": 1, "b": {"c": "the secret-word"}}}::'
+
+    assert a_script(fake=FakeTaskRunner(lines=[(line, False)])).run(ctx).vars["b"]
+    [warning] = ctx.log.messages(Level.WARN)
+    assert warning.startswith("The output b holds a secret")
+
+
 @pytest.mark.parametrize(
     ("level", "shown"),
     [

@@ -2,6 +2,8 @@ from datetime import UTC, timedelta
 
 from runner.model.logs import Level
 from runner.model.states import State
+from runner.secrets import Mask
+from runner.services.glances import as_it_is
 from runner.store.base import AttemptRow, Revision, Timer
 from tests.unit.web.viewmodels.builders import (
     NOW,
@@ -126,10 +128,22 @@ def test_outputs_are_values_and_files():
     uri = "kestra:///n/f/executions/x/tasks/t/r/abc-orders.csv"
     run = a_run("orders", outputs={"vars": {"rows": 3}, "outputFiles": {"orders.csv": uri}})
 
-    found = execution.outputs(an_execution(), (run,))
+    found = execution.outputs(an_execution(), (run,), as_it_is)
 
     assert [(fact.name, fact.value) for fact in found.values] == [("orders.vars.rows", "3")]
     assert [(each.name, each.uri) for each in found.files] == [("orders.csv", uri)]
+
+
+def test_secrets_in_outputs_are_masked_and_files_stay():
+    mask = Mask()
+    mask.add("tok-1234")
+    uri = "kestra:///n/f/tok-1234.csv"
+    run = a_run("login", outputs={"vars": {"list": ["tok-1234"]}, "outputFiles": {"a": uri}})
+
+    found = execution.outputs(an_execution(), (run,), mask.hide)
+
+    assert [fact.value for fact in found.values] == ['["******"]']
+    assert [each.uri for each in found.files] == [uri]
 
 
 def test_the_log_shows_the_failed_the_running_or_the_last_task():
