@@ -21,7 +21,7 @@ import structlog
 from runner import ids
 from runner.attempt import AttemptControl, AttemptEnd, broken, finish, run_attempt
 from runner.errors import Conflict, Unavailable
-from runner.executor import Driven, WorkerIdentity, drive_many
+from runner.executor import Driven, Folding, WorkerIdentity, drive_many, go_on
 from runner.model.wake import Wake
 from runner.runtime import Runtime
 from runner.services import announcements
@@ -110,6 +110,27 @@ def end_attempt(runtime: Runtime, claimed: AttemptRow, ended: AttemptEnd) -> Wak
             log.exception("an end cannot be stored", action="attempt_end")
             ended = broken(runtime, claimed, exc)
         time.sleep(_RETRY_SECONDS)
+
+
+def end_and_fold(
+    runtime: Runtime,
+    claimed: AttemptRow,
+    ended: AttemptEnd,
+    worker: WorkerIdentity | None = None,
+    left: Folding | None = None,
+) -> Driven | None:
+    """Post how an attempt ended and fold what follows, in one transaction.
+
+    None: it could not be done so, and nothing was written: use `end_attempt`, then `fold`.
+    """
+    try:
+        driven = go_on(runtime, claimed, ended, worker, left)
+    except Exception as exc:  # noqa: BLE001 - the long way tells what to do about it
+        log.info("an end is posted by itself", action="attempt_end", reason=str(exc))
+        return None
+    if driven is not None:
+        act(runtime, [driven])
+    return driven
 
 
 def fold(

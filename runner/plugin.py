@@ -461,8 +461,8 @@ class RunContext(Protocol):
 
     def spawn_marker(self, marker: str) -> None:
         """Remember durably what is about to be started outside (``container:NAME``,
-        ``process:ID@HOST``),
-        so that a successor can find or remove it."""
+        ``process:ID@HOST``), so that a successor can find or remove it; it need not be written
+        where the attempt itself tells it."""
 
 
 def lines_of(chunks: Iterator[bytes], encoding: str = "utf-8") -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Running one attempt of a task, and posting how it ended.
 
     ended = run_attempt(runtime, claimed, control)
-    finish(runtime, claimed, ended)
+    finish(runtime, claimed, ended)  # or `runner.executor.go_on`: in one with the fold
 
 `claimed` is the attempt's row as this worker has taken it: its fence tells a late result from a
 valid one.
@@ -23,21 +23,21 @@ from runner.attempt.merging import MergingContext
 from runner.attempt.running import run_task
 from runner.attempt.subject import Subject
 from runner.engine.directories import is_directory
-from runner.errors import Conflict, Unavailable
+from runner.errors import Conflict, NotFound, Unavailable
 from runner.expressions import Context
 from runner.model.evolve import replace
-from runner.model.execution import TaskRun
-from runner.model.flow import Task
+from runner.model.execution import Execution
+from runner.model.flow import Flow, Task
 from runner.model.wake import Wake
 from runner.runtime import Runtime
 from runner.runtime.context import ExecutionVariables
 from runner.runtime.runs import RunView
 from runner.runtime.world import FlowWorld
-from runner.store.base import AttemptRow, Metric, Tx
+from runner.store.base import AttemptRow, Metric
 
 log = structlog.get_logger(__name__)
 
-__all__ = ["AttemptControl", "AttemptEnd", "Reason", "broken", "finish", "run_attempt"]
+__all__ = ["AttemptControl", "AttemptEnd", "Known", "Reason", "broken", "finish", "run_attempt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,23 @@ class AttemptEnd:
     metrics: Sequence[Metric] = ()
 
 
-def run_attempt(runtime: Runtime, claimed: AttemptRow, control: AttemptControl) -> AttemptEnd:
-    """Run a claimed attempt to its end, however it ends; nothing is raised for what a task does."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An attempt's execution as the fold that claimed it has left it."""
+
+    flow: Flow
+    execution: Execution
+    runs: RunView
+    variables: ExecutionVariables
+
+
+def run_attempt(
+    runtime: Runtime, claimed: AttemptRow, control: AttemptControl, known: Known | None = None
+) -> AttemptEnd:
+    """Run a claimed attempt to its end, however it ends; nothing is raised for what a task does.
+
+    What is *known* is not loaded.
+    """
     span = outcome.Span(
         claimed.task_run_id,
         claimed.attempt,
@@ -57,7 +72,7 @@ def run_attempt(runtime: Runtime, claimed: AttemptRow, control: AttemptControl) 
         claimed.worker_id,
     )
     try:
-        ctx, subject = _prepared(runtime, claimed, control)
+        ctx, subject = _prepared(runtime, claimed, control, known)
     except (Unavailable, Conflict) as exc:
         log.warning("an attempt is sent again", task_run=claimed.task_run_id, reason=exc.message)
         return AttemptEnd(outcome.stopped(span, Reason.SHUTDOWN, runtime.clock.now(), None))
@@ -98,15 +113,19 @@ def broken(runtime: Runtime, claimed: AttemptRow, exc: Exception) -> AttemptEnd:
 
 
 def _prepared(
-    runtime: Runtime, claimed: AttemptRow, control: AttemptControl
+    runtime: Runtime, claimed: AttemptRow, control: AttemptControl, known: Known | None
 ) -> tuple[AttemptContext, Subject]:
-    with runtime.store.read() as tx:
-        world, run = _loaded(runtime, tx, claimed, control)
+    known = known or _loaded(runtime, claimed)
+    execution = known.execution
+    run = known.runs.get(claimed.task_run_id)
+    if run is None:
+        raise NotFound(f"there is no task run {claimed.task_run_id}")
     before = replace(run, attempts=run.attempts[: claimed.attempt])  # as its expressions see it
-    context = Context(world.variables.of(world.execution, before), world.functions)
-    subject = Subject(world.execution, run, world.flow.task(run.task_id), claimed.attempt)
+    context = Context(known.variables.of(execution, before), _functions(runtime, execution))
+    subject = Subject(execution, run, known.flow.task(run.task_id), claimed.attempt)
     ctx = _kind(subject.task)(runtime, subject, claimed, context, control)
     if isinstance(ctx, DirectoryContext):
+        world = _directory_world(runtime, claimed, control)
         ctx.directory = Directory(world, subject, ctx)
     return ctx, subject
 
@@ -117,24 +136,36 @@ def _kind(task: Task) -> type[AttemptContext]:
     return MergingContext if task.type == merging.TYPE else AttemptContext
 
 
-def _loaded(
-    runtime: Runtime, tx: Tx, claimed: AttemptRow, control: AttemptControl
-) -> tuple[World, TaskRun]:
-    execution = tx.executions.get(claimed.execution_id)
-    run = tx.task_runs.get(claimed.task_run_id)
-    flow = runtime.flows.get(tx, execution.namespace, execution.flow_id, execution.revision)
+def _loaded(runtime: Runtime, claimed: AttemptRow) -> Known:
+    with runtime.store.read() as tx:
+        execution = tx.executions.get(claimed.execution_id)
+        run = tx.task_runs.get(claimed.task_run_id)
+        flow = runtime.flows.get(tx, execution.namespace, execution.flow_id, execution.revision)
     runs = RunView(execution.id, flow, runtime.store.read)
+    runs.apply([run])
     variables = ExecutionVariables(
         flow, execution, runs, shared=runtime.shared_variables, opened=runtime.opened
     )
-    functions = FlowWorld(
+    return Known(flow, execution, runs, variables)
+
+
+def _directory_world(runtime: Runtime, claimed: AttemptRow, control: AttemptControl) -> World:
+    """Return what the tasks inside see: loaded anew, since it will put runs of theirs into it."""
+    own = _loaded(runtime, claimed)
+    functions = _functions(runtime, own.execution)
+    return World(
+        runtime, claimed, control, own.flow, own.execution, own.runs, own.variables, functions
+    )
+
+
+def _functions(runtime: Runtime, execution: Execution) -> FlowWorld:
+    return FlowWorld(
         runtime,
         execution.namespace,
         execution_id=execution.id,
         source=execution.source,
         commit=execution.commit,
     )
-    return World(runtime, claimed, control, flow, execution, runs, variables, functions), run
 
 
 def _record_late(runtime: Runtime, claimed: AttemptRow, ended: AttemptEnd) -> None:

@@ -26,6 +26,10 @@ from runner.model.states import State
 from runner.plugin import Task, TaskError, TaskStopped
 from runner.runtime import Runtime
 from runner.store.base import AttemptRow, Metric
+from runner.taskrunners import process
+
+_SURE_SECONDS = 1.0
+"""So soon after the claim nobody else can have the attempt, and asking again would tell nothing."""
 
 
 class AttemptContext:
@@ -162,6 +166,9 @@ class AttemptContext:
             TaskStopped: the attempt is somebody else's by now.
         """
         claimed = self._claimed
+        is_known = marker == process.marker_of(claimed.task_run_id, claimed.attempt)
+        if is_known and self._control.seconds < _SURE_SECONDS:
+            return
         with self._runtime.store.begin() as tx:
             is_ours = tx.attempts.mark(claimed.task_run_id, claimed.attempt, claimed.fence, marker)
         if not is_ours:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -30,6 +31,12 @@ class AttemptControl:
         self._actions: dict[int, Callable[[], Any]] = {}
         self._next = 0
         self.reason: Reason | None = None
+        self._made_at = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long ago the attempt was claimed."""
+        return time.monotonic() - self._made_at
 
     @property
     def stopping(self) -> bool:

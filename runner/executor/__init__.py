@@ -1,6 +1,6 @@
 """Driving executions: the thin shell around the pure engine."""
 
-from runner.executor.drive import Driven, drive, drive_many
-from runner.executor.folding import WorkerIdentity
+from runner.executor.drive import Driven, drive, drive_many, go_on
+from runner.executor.folding import Folding, WorkerIdentity
 
-__all__ = ["Driven", "WorkerIdentity", "drive", "drive_many"]
+__all__ = ["Driven", "Folding", "WorkerIdentity", "drive", "drive_many", "go_on"]

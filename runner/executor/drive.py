@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from runner.attempt import AttemptEnd, Known
 from runner.errors import HeadraceError, NotFound
 from runner.executor.folding import Folding, Listeners, Saved, WorkerIdentity
 from runner.model.evolve import replace
@@ -27,22 +28,30 @@ _MAX_CONFLICTS = 20
 class Driven:
     """What came of driving an execution.
 
-    *run_here*: an attempt that is claimed for this worker; it must run it and post its end.
-    *wakes* are to be sent now. *announced*: `runner.services.announcements.settle` has work.
-    *stopped*: workers should look for attempts that are to stop.
+    *run_here*: an attempt that is claimed for this worker; it must run it and post its end. *left*:
+    what is in memory for going on behind it. *wakes* are to be sent now. *announced*:
+    `runner.services.announcements.settle` has work. *stopped*: workers should look for attempts
+    that are to stop.
     """
 
     execution_id: str
     run_here: AttemptRow | None = None
+    left: Folding | None = None
     wakes: tuple[Wake, ...] = ()
     announced: bool = False
     stopped: bool = False
 
     def add(self, folding: Folding, saved: Saved) -> None:
         self.run_here = folding.run_here
+        self.left = folding if folding.can_go_on else None
         self.wakes += saved.wakes
         self.announced = self.announced or saved.announced
         self.stopped = self.stopped or saved.stopped
+
+    @property
+    def known(self) -> Known | None:
+        """What the attempt that runs here need not load."""
+        return None if self.left is None else self.left.known()
 
 
 def drive(runtime: Runtime, execution_id: str, worker: WorkerIdentity | None = None) -> Driven:
@@ -66,7 +75,42 @@ def drive_many(
     At most *own* attempts are claimed for this worker. What conflicts is loaded again.
     """
     driven = {execution_id: Driven(execution_id) for execution_id in execution_ids}
-    foldings = _loaded(runtime, list(driven), worker, own)
+    _drive_on(runtime, _loaded(runtime, list(driven), worker, own), driven, worker, own)
+    return list(driven.values())
+
+
+def go_on(
+    runtime: Runtime,
+    claimed: AttemptRow,
+    ended: AttemptEnd,
+    worker: WorkerIdentity | None = None,
+    left: Folding | None = None,
+) -> Driven | None:
+    """Store how an attempt ended and fold it, in one transaction; *left* is of the fold before.
+
+    None: something else has happened to the execution, and nothing was written. Then, and when this
+    raises, the end is to be posted (`runner.attempt.finish`) and folded like any event.
+    """
+    folding = left or _load(runtime, claimed.execution_id, worker)
+    if folding is None or not folding.post(claimed, ended):
+        return None
+    folding.worker = worker
+    driven = {claimed.execution_id: Driven(claimed.execution_id)}
+    conflicted, going_on = _round(runtime, [folding], driven)
+    if conflicted:
+        return None
+    _drive_on(runtime, going_on, driven, worker)
+    return driven[claimed.execution_id]
+
+
+def _drive_on(
+    runtime: Runtime,
+    foldings: Sequence[Folding],
+    driven: dict[str, Driven],
+    worker: WorkerIdentity | None,
+    own: int = 1,
+) -> None:
+    """Fold until nothing is left to do here."""
     conflicts = 0
     while foldings:
         conflicted, going_on = _round(runtime, foldings, driven)
@@ -74,7 +118,6 @@ def drive_many(
         if conflicts > _MAX_CONFLICTS * len(driven):
             raise HeadraceError(f"too many folds at once of {', '.join(conflicted)}")
         foldings = [*going_on, *_loaded(runtime, conflicted, worker, own)]
-    return list(driven.values())
 
 
 def _loaded(
@@ -95,6 +138,7 @@ def _load(runtime: Runtime, execution_id: str, worker: WorkerIdentity | None) ->
         flow = None
         if execution is not None:
             events = tx.events.after(execution_id, execution.folded)
+            live = tx.attempts.count_live(execution_id, at_most=2) if execution.sequence else 0
             try:
                 flow = runtime.flows.get(
                     tx, execution.namespace, execution.flow_id, execution.revision
@@ -107,7 +151,7 @@ def _load(runtime: Runtime, execution_id: str, worker: WorkerIdentity | None) ->
     if flow is None:
         _fail(runtime, execution, wakes, problem)
         return None
-    return Folding(runtime, flow, execution, events, wakes, worker=worker)
+    return Folding(runtime, flow, execution, events, wakes, worker=worker, live_attempts=live)
 
 
 def _round(
@@ -125,8 +169,8 @@ def _round(
         if saved is None:
             conflicted.append(folding.head.id)
             continue
-        driven[folding.head.id].add(folding, saved)
         folding.saved()
+        driven[folding.head.id].add(folding, saved)
         if folding.is_cut:
             going_on.append(folding)
     return conflicted, going_on
@@ -180,4 +224,4 @@ def _fail(
         )
 
 
-__all__ = ["Driven", "WorkerIdentity", "drive", "drive_many"]
+__all__ = ["Driven", "WorkerIdentity", "drive", "drive_many", "go_on"]

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import assert_never
 
+from runner.attempt import AttemptEnd, Known
 from runner.attempt.inline import run_inline
 from runner.attempt.kv import KvBuffer
 from runner.engine import advance as engine
@@ -60,7 +61,16 @@ from runner.runtime import Runtime
 from runner.runtime.context import ExecutionVariables
 from runner.runtime.runs import RunView
 from runner.runtime.world import FlowWorld
-from runner.store.base import AttemptRow, Fold, KvRow, Metric, NumberedEvent, Timer, Tx
+from runner.store.base import (
+    AttemptRow,
+    Fold,
+    KvRow,
+    Metric,
+    NumberedEvent,
+    Posted,
+    Timer,
+    Tx,
+)
 
 MAX_CHANGES = 500
 """Rows that one fold writes at most; the rest follows in the next."""
@@ -90,6 +100,7 @@ class Folding:
         wakes: Sequence[Wake],
         *,
         worker: WorkerIdentity | None,
+        live_attempts: int = 0,
     ) -> None:
         self.runtime = runtime
         self.flow = flow
@@ -102,6 +113,7 @@ class Folding:
         self._before = execution
         self._events = deque(events)
         self._wakes = wakes
+        self._live_attempts = live_attempts
         self._todo: deque[Command] = deque()
         self._variables: ExecutionVariables | None = None
         self._world = FlowWorld(
@@ -132,6 +144,7 @@ class Folding:
         self._born: list[children.Birth] = []
         self._restarts: list[str] = []
         self._orphans: list[str] = []
+        self._posted: Posted | None = None
         self.lines: list[LogLine] = []
         self._lines_made = 0
 
@@ -158,6 +171,22 @@ class Folding:
             self._feed(numbered.event)
             self.head = replace(self.head, folded=numbered.number)
             self._drain()
+
+    def post(self, claimed: AttemptRow, ended: AttemptEnd) -> bool:
+        """Take in how an attempt of this worker ended, to be stored by this very fold.
+
+        False: something else waits to be applied first.
+        """
+        if self.is_cut or self.head.unfinished:
+            return False
+        event, number = ended.event, self.head.folded + 1
+        key = (claimed.task_run_id, claimed.attempt, claimed.fence)
+        self._posted = Posted(number, event, *key)
+        self._events.append(NumberedEvent(number, event, self.runtime.clock.now()))
+        self._metrics.extend(ended.metrics)
+        self._live_attempts -= 1
+        self.run_here = None
+        return True
 
     def _open(self) -> None:
         """Begin an execution that has not begun; ask again for what a cut fold left undone."""
@@ -262,6 +291,9 @@ class Folding:
 
     def context(self, run: TaskRun | None) -> Context:
         """Return what expressions of a task run (or of the flow) see."""
+        return Context(self._shared_variables().of(self.head, run), self._world)
+
+    def _shared_variables(self) -> ExecutionVariables:
         if self._variables is None:
             self._variables = ExecutionVariables(
                 self.flow,
@@ -270,7 +302,11 @@ class Folding:
                 shared=self.runtime.shared_variables,
                 opened=self.runtime.opened,
             )
-        return Context(self._variables.of(self.head, run), self._world)
+        return self._variables
+
+    def known(self) -> Known:
+        """Return what the attempt that runs here need not load."""
+        return Known(self.flow, self.head, self.runs, self._shared_variables())
 
     def _evaluated(self, command: Evaluate) -> Event:
         if command.purpose == "outputs":
@@ -436,6 +472,7 @@ class Folding:
             kv_writes=tuple(self._kv),
             metrics=tuple(self._metrics),
             holds_slot=True if self._took_slot else None,
+            posted=self._posted,
         )
 
     def follow(self, tx: Tx) -> Saved:
@@ -462,7 +499,18 @@ class Folding:
         self.head = replace(self.head, version=self.head.version + 1)
         self._before = self.head
         self._took_slot = False
+        self._live_attempts += len(self._attempts)
+        if not self.is_cut:
+            self._wakes = ()
         self._clean()
+
+    @property
+    def can_go_on(self) -> bool:
+        """Only the attempt that runs here can change the execution without an event, and little of
+        it is in memory: when that ends, nothing need be loaded.
+        """
+        is_alone = self.run_here is not None and self._live_attempts == 1
+        return is_alone and not self.is_cut and len(self.runs) <= MAX_CHANGES
 
     def _has_news(self) -> bool:
         left_by_a_cut = self._attempts or self._stops or self._born or self._posts

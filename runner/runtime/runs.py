@@ -38,6 +38,10 @@ class RunView:
         self._gone: set[str] = set()
         self._sealed: set[str] = set()
 
+    def __len__(self) -> int:
+        """Return how many are in memory."""
+        return len(self._known)
+
     # ── for the engine ───────────────────────────────────────────────────────────────────────────
 
     def get(self, task_run_id: str) -> TaskRun | None:

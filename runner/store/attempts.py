@@ -64,6 +64,11 @@ class Attempts:
         )
         return _ATTEMPT.values(self._sql.execute(sql, (execution_id,)).fetchall())
 
+    def count_live(self, execution_id: str, *, at_most: int) -> int:
+        """Return how many have not ended, counting no further than *at_most*."""
+        sql = "SELECT 1 FROM attempts WHERE execution_id = ? AND state <> 'ENDED' LIMIT ?"
+        return len(self._sql.execute(sql, (execution_id, at_most)).fetchall())
+
     def of_worker(self, worker_id: str) -> Sequence[AttemptRow]:
         """Return those that a worker took last, ended ones too."""
         sql = f"SELECT {_COLUMNS} FROM attempts WHERE worker_id = ? ORDER BY task_run_id, attempt"

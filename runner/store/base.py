@@ -330,6 +330,20 @@ class AuditRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Posted:
+    """The end of an attempt, stored as event *number* by the very fold that applies it.
+
+    Only if that is the next number, and the attempt still runs under *fence*.
+    """
+
+    number: int
+    event: Event
+    task_run_id: str
+    attempt: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fold:
     """What one fold writes, all in one transaction, only if the execution still has *version*.
 
@@ -354,6 +368,7 @@ class Fold:
     ] = ()  # a pair (namespace, key) deletes; in this order
     metrics: Sequence[Metric] = ()
     holds_slot: bool | None = None  # None: as it was
+    posted: Posted | None = None
 
 
 # ── accessors ────────────────────────────────────────────────────────────────────────────────────
@@ -461,6 +476,9 @@ class Attempts(Protocol):
         None if it is taken, gone, or its execution is being killed."""
 
     def of_execution(self, execution_id: str) -> Sequence[AttemptRow]: ...
+    def count_live(self, execution_id: str, *, at_most: int) -> int:
+        """How many have not ended, counting no further than *at_most*."""
+
     def of_worker(self, worker_id: str) -> Sequence[AttemptRow]: ...
     def orphans(self, *, limit: int) -> Sequence[AttemptRow]:
         """RUNNING ones whose worker's lease is over (or whose worker is unknown), by the database's

@@ -22,6 +22,7 @@ _NUMBER_WITH_WAKE = (
     "RETURNING next_event - 1, next_wake - 1, now_micros()"
 )
 _ADD = insert("events", ["execution_id", "number", "kind", "data", "created_at"])
+_ADD_NOW = _ADD.replace("?, ?)", "?, now_micros())")
 _AFTER = (
     "SELECT number, kind, data, created_at FROM events "
     "WHERE execution_id = ? AND number > ? ORDER BY number"
@@ -48,6 +49,10 @@ class Events:
         if not wake:
             return None
         return self._wakes.numbered_drive(execution_id, queue, wake_number, now)
+
+    def add_numbered(self, execution_id: str, number: int, event: Event) -> None:
+        """Add one under a number that its fold has taken."""
+        self._sql.execute(_ADD_NOW, (execution_id, number, *event_to_json(event)))
 
     def after(self, execution_id: str, number: int) -> Sequence[NumberedEvent]:
         """Return those with a higher number, in order."""

@@ -28,6 +28,7 @@ from runner.store.codec import (
     scope_text,
     started_at,
 )
+from runner.store.events import Events
 from runner.store.kv import Kv
 from runner.store.metrics import Metrics
 from runner.store.search import ExecutionSearch
@@ -45,6 +46,10 @@ _PARTS = (
     "execution_labels", "task_runs", "attempts", "events", "wakes", "timers", "announcements",
     "metrics",
 )  # fmt: skip
+_NOTHING_ELSE_HAPPENED = (
+    " AND next_event = ? AND EXISTS (SELECT 1 FROM attempts WHERE task_run_id = ? "
+    "AND attempt = ? AND fence = ? AND state = 'RUNNING')"
+)
 T = TypeVar("T")
 _CORRELATION = "system.correlationId"
 
@@ -58,6 +63,7 @@ class Executions:
         self._task_runs = TaskRunRows(connection)
         self._timers = Timers(connection)
         self._attempts = Attempts(connection)
+        self._events = Events(connection)
         self._announcements = Announcements(connection)
         self._wakes = Wakes(connection)
         self._kv = Kv(connection)
@@ -115,6 +121,8 @@ class Executions:
         head, before = fold.execution, fold.before
         if before is None or (head.labels is not before.labels and head.labels != before.labels):
             self._replace_labels(head)
+        if fold.posted is not None:
+            self._events.add_numbered(head.id, fold.posted.number, fold.posted.event)
         if fold.changes:
             self._task_runs.save(fold.changes)
         if fold.removed:
@@ -145,8 +153,14 @@ class Executions:
         changes = _changes(head, before)
         if fold.holds_slot is not None:
             changes["holds_slot"] = fold.holds_slot
-        values = (*changes.values(), head.id, head.version)
-        return self._sql.execute(_update(tuple(changes)), values)
+        posted = fold.posted
+        if posted is None:
+            values = (*changes.values(), head.id, head.version)
+            return self._sql.execute(_update(tuple(changes)), values)
+        changes["next_event"] = posted.number + 1
+        attempt = (posted.task_run_id, posted.attempt, posted.fence)
+        values = (*changes.values(), head.id, head.version, posted.number, *attempt)
+        return self._sql.execute(_update(tuple(changes)) + _NOTHING_ELSE_HAPPENED, values)
 
     def search(
         self,

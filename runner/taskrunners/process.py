@@ -24,7 +24,15 @@ from typing import Any
 from uuid import uuid4
 
 from runner.taskrunners import shim
-from runner.taskrunners.base import CannotRun, Command, Ended, LineSink, check_texts
+from runner.taskrunners.base import (
+    ATTEMPT_LABEL,
+    TASK_RUN_LABEL,
+    CannotRun,
+    Command,
+    Ended,
+    LineSink,
+    check_texts,
+)
 from runner.taskrunners.lines import LineSplitter
 
 MARK = "TASK_PROCESS_MARK"
@@ -52,8 +60,8 @@ class ProcessRunner:
     def run(self, command: Command, on_line: LineSink, marker: Callable[[str], None]) -> Ended:
         if self._is_stopping:
             return Ended(None, stopped=True)
-        mark = uuid4().hex
-        marker(f"process:{mark}@{socket.gethostname()}")
+        mark = _mark(command.labels)
+        marker(_marker(mark))
         running = self._start(command, mark)
         try:
             with self._controlled_by(running.control):
@@ -256,6 +264,20 @@ def _forget_supervisor() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_supervisor)
+
+
+def marker_of(task_run_id: str, attempt: int) -> str:
+    """Return the marker of an attempt's command on this machine, which needs no remembering."""
+    return _marker(_mark({TASK_RUN_LABEL: task_run_id, ATTEMPT_LABEL: str(attempt)}))
+
+
+def _mark(labels: Mapping[str, str]) -> str:
+    task_run_id, attempt = labels.get(TASK_RUN_LABEL), labels.get(ATTEMPT_LABEL)
+    return f"{task_run_id}-{attempt}" if task_run_id and attempt else uuid4().hex
+
+
+def _marker(mark: str) -> str:
+    return f"process:{mark}@{socket.gethostname()}"
 
 
 def kill_marked(mark: str) -> None:

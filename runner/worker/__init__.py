@@ -19,12 +19,11 @@ import structlog
 from runner import ids, jobs
 from runner.attempt import Reason, run_attempt
 from runner.errors import HeadraceError, Unavailable
-from runner.executor import WorkerIdentity
+from runner.executor import Driven, WorkerIdentity
 from runner.model.wake import Wake
 from runner.queue.keys import DRIVES, JobId, attempts_queue
 from runner.queue.rq import Hand, connect
 from runner.runtime import Runtime
-from runner.store.base import AttemptRow
 from runner.taskrunners.process import close_supervisor
 from runner.worker.housekeeping import reap_containers, reap_dead, reap_folders
 from runner.worker.lease import Lease
@@ -149,7 +148,7 @@ class Worker:
             for each in driven:
                 if each.run_here is not None:
                     reserved -= 1
-                    self._start(each.run_here)
+                    self._start(each)
         finally:
             self._slots.release(reserved)
         self._drives.done(job_ids)
@@ -179,15 +178,15 @@ class Worker:
         if claimed is None:
             self._slots.release()
         else:
-            self._start(claimed)
+            self._start(Driven(claimed.execution_id, run_here=claimed))
         self._attempts.done([job_id])
 
-    def _start(self, claimed: AttemptRow) -> None:
-        """Work on a claimed attempt in a reserved slot."""
-        threading.Thread(target=self._work_on, args=[claimed], name="slot", daemon=True).start()
+    def _start(self, driven: Driven) -> None:
+        """Work on the attempt that a fold has left here, in a reserved slot."""
+        threading.Thread(target=self._work_on, args=[driven], name="slot", daemon=True).start()
 
-    def _work_on(self, claimed: AttemptRow) -> None:
-        following: AttemptRow | None = claimed
+    def _work_on(self, driven: Driven) -> None:
+        following: Driven | None = driven
         try:
             while following is not None:
                 following = self._run_one(following)
@@ -196,25 +195,40 @@ class Worker:
         finally:
             self._slots.release()
 
-    def _run_one(self, claimed: AttemptRow) -> AttemptRow | None:
-        """Run an attempt, post its end and fold on; returns the next one for this slot."""
+    def _run_one(self, driven: Driven) -> Driven | None:
+        """Run the attempt that a fold has left here, post its end and fold on; None: it was the
+        last for this slot.
+        """
+        claimed = driven.run_here
+        if claimed is None:
+            return None
         control = self._running.add(claimed)
         try:
-            ended = run_attempt(self._runtime, claimed, control)
+            ended = run_attempt(self._runtime, claimed, control, driven.known)
+            with self._folding:
+                following = jobs.end_and_fold(
+                    self._runtime, claimed, ended, self._folder, driven.left
+                )
+            if following is not None:
+                return following
             wake = jobs.end_attempt(self._runtime, claimed, ended)
         finally:
             self._running.remove(claimed)
         return None if wake is None else self._go_on(wake)
 
-    def _go_on(self, wake: Wake) -> AttemptRow | None:
-        worker = None if self._draining.is_set() else self._identity
+    def _go_on(self, wake: Wake) -> Driven | None:
         try:
             with self._folding:
-                driven = jobs.fold(self._runtime, [wake.execution_id], worker)
+                driven = jobs.fold(self._runtime, [wake.execution_id], self._folder)
         except Unavailable:
             jobs.send(self._runtime, [wake])
             return None
-        return driven[0].run_here if driven else None
+        return driven[0] if driven else None
+
+    @property
+    def _folder(self) -> WorkerIdentity | None:
+        """Who folds: one that drains takes no attempts any more."""
+        return None if self._draining.is_set() else self._identity
 
     def _lost(self) -> None:
         """Our lease had been over: what others have taken since is not ours any more."""

@@ -13,7 +13,8 @@ import structlog
 
 from runner.errors import HeadraceError
 from runner.runtime import Runtime
-from runner.taskrunners import engines
+from runner.store.base import AttemptRow
+from runner.taskrunners import engines, process
 from runner.taskrunners.base import TASK_RUN_LABEL
 from runner.taskrunners.leftovers import cleanup
 
@@ -28,13 +29,15 @@ def reap_dead(runtime: Runtime) -> int:
     """End the processes of attempts whose workers on this host are dead; returns how many."""
     with runtime.store.read() as tx:
         dead = [row for row in tx.workers.dead() if row.host == socket.gethostname()]
-        markers = [
-            attempt.marker
-            for row in dead
-            for attempt in tx.attempts.of_worker(row.id)
-            if attempt.marker is not None and attempt.marker.startswith("process:")
-        ]
-    return sum(_cleaned(marker) for marker in markers)
+        attempts = [attempt for row in dead for attempt in tx.attempts.of_worker(row.id)]
+    return sum(_cleaned(marker) for attempt in attempts for marker in _markers(attempt))
+
+
+def _markers(attempt: AttemptRow) -> set[str]:
+    """Return the markers of an attempt's processes: its own, and that of a task inside it."""
+    own = process.marker_of(attempt.task_run_id, attempt.attempt)
+    noted = attempt.marker or ""
+    return {own, noted} if noted.startswith("process:") else {own}
 
 
 def reap_folders(runtime: Runtime) -> int:

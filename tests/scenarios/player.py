@@ -12,6 +12,7 @@ from typing import Any
 from runner import jobs
 from runner.attempt import AttemptControl, run_attempt
 from runner.clock import SystemClock
+from runner.executor import Driven, WorkerIdentity
 from runner.model.evolve import replace
 from runner.model.execution import Execution, TaskRun
 from runner.model.wake import Wake
@@ -27,6 +28,7 @@ from runner.store.base import LogQuery, WorkerRow
 from runner.wiring import make_runtime
 
 WORKER = "scenario"
+IDENTITY = WorkerIdentity(WORKER)
 _MOST_TURNS = 20_000
 
 
@@ -109,16 +111,25 @@ class Player:
 
     def _turn(self, wake: Wake) -> None:
         if wake.kind == "drive":
-            jobs.fold(self.runtime, [wake.execution_id])
+            driven = jobs.fold(self.runtime, [wake.execution_id], IDENTITY)
             announcements.settle(self.runtime)
+            self._go_on(*driven)
             return
         claimed = jobs.claim(self.runtime, wake.task_run_id or "", wake.attempt or 0, WORKER)
-        if claimed is None:
-            return
-        ended = run_attempt(self.runtime, claimed, AttemptControl())
-        following = jobs.end_attempt(self.runtime, claimed, ended)
-        if following is not None:
-            self.queue.send([following])
+        if claimed is not None:
+            self._go_on(Driven(wake.execution_id, run_here=claimed))
+
+    def _go_on(self, driven: Driven) -> None:
+        """Run what a fold has left here, as the worker does."""
+        while driven.run_here is not None:
+            claimed = driven.run_here
+            ended = run_attempt(self.runtime, claimed, AttemptControl(), driven.known)
+            following = jobs.end_and_fold(self.runtime, claimed, ended, IDENTITY, driven.left)
+            if following is None:
+                wake = jobs.end_attempt(self.runtime, claimed, ended)
+                self.queue.send([wake] if wake else [])
+                return
+            driven = following
 
     def _jump(self) -> bool:
         """Go to the next timer, if there is one."""

@@ -1,7 +1,8 @@
 from dataclasses import replace
 
+from runner.engine.events import Kill, TaskSucceeded
 from runner.model.states import State
-from runner.store.base import Fold
+from runner.store.base import Fold, Posted
 from tests.contracts.store.builders import (
     a_task_run,
     a_worker,
@@ -128,3 +129,53 @@ def test_announcements_are_taken_oldest_first_until_removed(store):
         ]
         tx.announcements.remove([first.id, 10**6])
         assert tx.announcements.take(1) == rest[:1]
+
+
+def test_live_attempts_are_counted_to_a_bound(store):
+    execution, run = submitted(store)
+    with store.begin() as tx:
+        tx.attempts.add([an_attempt(run, attempt=1), an_attempt(run, attempt=2)])
+        ended = tx.attempts.claim(run.id, 1, "w1")
+        tx.attempts.end(run.id, 1, ended.fence)
+    with store.read() as tx:
+        assert tx.attempts.count_live(execution.id, at_most=5) == 2
+        assert tx.attempts.count_live(execution.id, at_most=1) == 1
+        assert tx.attempts.count_live("nope", at_most=1) == 0
+
+
+def a_posting_fold(execution, claimed, *, number=1):
+    event = TaskSucceeded(claimed.task_run_id, claimed.attempt)
+    return Fold(
+        replace(execution, folded=number),
+        execution,
+        ended_attempts=[(claimed.task_run_id, claimed.attempt)],
+        posted=Posted(number, event, claimed.task_run_id, claimed.attempt, claimed.fence),
+    )
+
+
+def test_an_end_is_stored_by_the_fold_that_applies_it(store):
+    execution, run = submitted(store)
+    with store.begin() as tx:
+        fold = a_posting_fold(execution, tx.attempts.claim(run.id, 0, "w1"))
+        assert tx.executions.save(fold)
+        tx.events.add(execution.id, Kill(), wake=False)
+    with store.read() as tx:
+        stored = tx.events.after(execution.id, 0)
+        assert [(one.number, one.event) for one in stored] == [(1, fold.posted.event), (2, Kill())]
+        assert tx.attempts.find(run.id, 0) is None
+        assert tx.executions.get(execution.id).folded == 1
+
+
+def test_an_end_is_not_stored_where_something_else_has_happened(store):
+    execution, run = submitted(store)
+    with store.begin() as tx:
+        claimed = tx.attempts.claim(run.id, 0, "w1")
+        tx.events.add(execution.id, Kill(), wake=False)
+        assert not tx.executions.save(a_posting_fold(execution, claimed))
+        late = replace(claimed, fence=claimed.fence - 1)
+        assert not tx.executions.save(a_posting_fold(execution, late, number=2))
+        tx.attempts.end(run.id, 0, claimed.fence)
+        assert not tx.executions.save(a_posting_fold(execution, claimed, number=2))
+    with store.read() as tx:
+        assert [one.event for one in tx.events.after(execution.id, 0)] == [Kill()]
+        assert tx.executions.get(execution.id) == execution

@@ -1,4 +1,5 @@
 import os
+import socket
 
 import pytest
 
@@ -6,8 +7,11 @@ from runner.executor import WorkerIdentity, drive
 from runner.services.bundle import open_services
 from runner.services.executions import Order
 from runner.services.principal import LOCAL
+from runner.store.base import WorkerRow
 from runner.taskrunners.base import TASK_RUN_LABEL
-from runner.worker.housekeeping import is_owned, reap_folders
+from runner.taskrunners.process import marker_of
+from runner.worker import housekeeping
+from runner.worker.housekeeping import is_owned, reap_dead, reap_folders
 from tests.unit.runtimes import a_runtime
 
 FLOW = """\
@@ -50,6 +54,20 @@ def test_folders_of_attempts_that_are_gone_are_removed(runtime, attempt):
     other = a_folder(runtime, "something")
     assert reap_folders(runtime) == 1
     assert [folder.exists() for folder in (gone, live, young, other)] == [False, True, True, True]
+
+
+def test_processes_of_a_dead_worker_are_ended_though_their_marker_was_not_written(
+    runtime, attempt, monkeypatch
+):
+    ended = []
+    monkeypatch.setattr(housekeeping, "cleanup", lambda marker: ended.append(marker) or True)
+    now = runtime.clock.now()
+    dead = WorkerRow("w", socket.gethostname(), 1, ("default",), 1, now, now)
+    with runtime.store.begin() as tx:
+        tx.workers.register(dead, lease_seconds=-1)
+    assert attempt.marker is None
+    assert reap_dead(runtime) == 1
+    assert ended == [marker_of(attempt.task_run_id, 0)]
 
 
 def test_a_container_is_owned_while_its_attempt_lives(runtime, attempt):
