@@ -39,6 +39,14 @@ class Read(Enum):
     ASKED = "asked"  # left as written; the task calls ctx.render when it knows more
 
 
+class Fixed:
+    """Mark of a rendered field whose kind is fixed: ``condition: Annotated[str, Fixed()]``.
+
+    Whether a text, a list or a map stands there is checked when the flow is saved. Of others
+    nothing is known before the task runs: there a value of the wrong kind is a warning.
+    """
+
+
 class TaskError(HeadraceError):
     """The task failed.
 
@@ -103,12 +111,14 @@ class Plugin(_Model):
     The canonical name is the default (or only Literal) of the field ``type``. `aliases` are
     other names that Kestra knows. `later` names properties that exist in Kestra but are not
     built yet: using one is the problem ``not_available_yet``; `deprecated` maps old property
-    names to the advice to show.
+    names to the advice to show; `superseded` is the advice for a type that is deprecated itself.
     """
 
     aliases: ClassVar[tuple[str, ...]] = ()
     later: ClassVar[frozenset[str]] = frozenset()
     deprecated: ClassVar[Mapping[str, str]] = {}
+    superseded: ClassVar[str | None] = None
+    read: ClassVar[Read] = Read.TEXT  # how fields without a mark are read
     family: ClassVar[Family | None] = None
 
 

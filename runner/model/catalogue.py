@@ -39,6 +39,8 @@ class TypeInfo:
     *input_lists* are properties that hold inputs. *parts*: the task stands for several, which
     get its id with these endings, these types, and its properties. *runnable*: it can run on a
     worker by itself; *takes_runnable*: all its children must be so, as they share its worker.
+    *superseded*: what to use instead of a type that is deprecated. *takes_inputs*: a trigger gives
+    inputs to what it starts. *deprecated*: lists that are, with advice.
     """
 
     name: str
@@ -52,6 +54,9 @@ class TypeInfo:
     parts: tuple[tuple[str, str], ...] = ()
     runnable: bool = True
     takes_runnable: bool = False
+    superseded: str | None = None
+    takes_inputs: bool = True
+    deprecated: tuple[tuple[ListName, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,9 @@ class Catalogue(Protocol):
 
     def properties(self, info: TypeInfo) -> Iterable[str]:
         """Return the names of the own properties of an available type."""
+
+    def own_values(self, info: TypeInfo) -> Iterable[str]:
+        """Return those that the type declares itself, not its family, and that are plain values."""
 
     def check(self, info: TypeInfo, properties: JsonMap) -> Iterable[Finding]:
         """Say what is wrong with the own properties of an available type, as they are written.

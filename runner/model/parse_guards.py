@@ -36,8 +36,9 @@ def _sla(section: Section) -> Sla | None:
     own = _SLA_OWN[kind]
     section.refuse_unknown((*_SLA_KEYS, own), f"an SLA of type {kind}")
     section.require("id", "behavior", own)
+    section.require_filled("id", "assert")
     behavior: Any = section.choice("behavior", ("FAIL", "CANCEL", "NONE"))
-    labels = section.labels("labels")
+    labels = section.labels("labels", checked=False)
     for key, value in labels:
         if key.startswith(SYSTEM_LABEL):
             section.add(
@@ -63,6 +64,7 @@ def read_checks(owner: Section) -> tuple[Check, ...]:
 def _check(section: Section) -> Check:
     section.refuse_unknown(("condition", "message", "style", "behavior"), "a check")
     section.require("condition", "message")
+    section.require_filled("condition", "message")
     style: Any = section.choice("style", _STYLES)
     behavior: Any = section.choice("behavior", _CHECK_BEHAVIORS)
     return Check(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,9 @@ import regex
 
 from runner.model.evolve import replace
 from runner.model.flow import Input, Output
+from runner.model.input_values import read_value
 from runner.model.names import INPUT_ID, nearest
+from runner.model.scalars import has_expression
 from runner.model.section import Section
 
 COMMON = (
@@ -48,8 +51,24 @@ INPUT_TYPES: dict[str, tuple[str, ...]] = {
 }
 """Every type of input with its own properties."""
 
+_SUPERSEDED = {
+    "BOOLEAN": "BOOLEAN is deprecated: write BOOL",
+    "ENUM": "ENUM is deprecated: write SELECT",
+}
+_DEPRECATED = {
+    "FILE": {"extension": "extension is deprecated: write allowedFileExtensions"},
+    "MULTISELECT": {"options": "options is deprecated: write values"},
+}
 _NO_ITEMS = ("ARRAY", "SECRET", "MULTISELECT", "ENUM", "SELECT")
 _OUTPUT_KEYS = ("id", "type", "value", "description", "displayName", "required")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_VARIABLE = re.compile(
+    r"\b(?:inputs|vars|flow|execution|outputs|trigger|labels|globals|envs|kestra|taskrun|task)\b"
+)
+_FILE_EXPRESSION = (
+    "inputs of type 'FILE' only support `defaults` with expression that can be rendered "
+    "immediately: no variable is known yet"
+)
 _FILE_URI = (
     "inputs of type 'FILE' only support `defaults` as local files using a file URI "
     "or as namespace files using a nsfile URI"
@@ -73,13 +92,13 @@ def _form(section: Section) -> Iterator[Input]:
     """Yield the inputs of a group: their ids begin with the group's."""
     form_id = section.name("id", INPUT_ID)
     section.refuse_unknown((*COMMON, *INPUT_TYPES["FORM"]), "an input of type FORM")
+    _depends_on(section)
     if section.has("defaults") or section.has("prefill"):
         message = (
             "A FORM input groups other inputs and cannot declare a default value or a prefill."
         )
         section.add("defaults" if section.has("defaults") else "prefill", message, "rule")
-    if not section.raw.get("inputs"):
-        section.add("inputs", "inputs must not be empty", "required")
+    section.require("inputs")
     for child in section.sections("inputs", "an input"):
         if child.raw.get("type") == "FORM":
             message = (
@@ -103,6 +122,11 @@ def _input(section: Section) -> Input | None:
         return None
     section.refuse_unknown((*COMMON, *INPUT_TYPES[kind]), f"an input of type {kind}")
     depends_on, condition = _depends_on(section)
+    if advice := _SUPERSEDED.get(kind):
+        section.add(None, advice, "deprecated", severity="deprecation")
+    for key, advice in _DEPRECATED.get(kind, {}).items():
+        if section.has(key):
+            section.add(key, advice, "deprecated", severity="deprecation", of_key=True)
     found = Input(
         id=input_id or "",
         type=kind,
@@ -141,21 +165,29 @@ def _depends_on(section: Section) -> tuple[tuple[str, ...], str | None]:
 
 
 def _check(section: Section, found: Input) -> None:
-    if found.defaults is not None and not found.required:
+    has_default = found.defaults is not None or _selects_first(section, found)
+    if has_default and not found.required:
         message = (
             "Inputs with a default value must be required, since the default is always applied."
         )
-        section.add("defaults", message, "rule")
+        section.add(
+            "defaults" if found.defaults is not None else "autoSelectFirst", message, "rule"
+        )
     if found.defaults is not None and found.prefill is not None:
         section.add("prefill", "Inputs with a default value cannot also have a prefill.", "rule")
     _check_pattern(section)
     match found.type:
-        case "INT" | "FLOAT":
+        case "INT":
+            section.integer("min")
+            section.integer("max")
+        case "FLOAT":
             section.number("min")
             section.number("max")
         case "DURATION":
             section.duration("min")
             section.duration("max")
+        case "DATETIME" | "DATE" | "TIME":
+            _check_bounds(section, found, "after", "before")
         case "FILE":
             _check_file(section, found)
         case "SELECT" | "ENUM" | "MULTISELECT":
@@ -165,21 +197,53 @@ def _check(section: Section, found: Input) -> None:
     _check_item_type(section)
 
 
+def _selects_first(section: Section, found: Input) -> bool:
+    is_select = found.type in ("SELECT", "MULTISELECT")
+    return is_select and section.boolean("autoSelectFirst")
+
+
 def _check_pattern(section: Section) -> None:
     pattern = section.text("validator") if "validator" in section.raw else None
     try:
         regex.compile(pattern or "")
     except regex.error as exc:
         section.add("validator", f"invalid pattern [{pattern}]: {exc}")
+        return
+    if pattern and "(?P" in pattern:
+        section.add("validator", f"invalid pattern [{pattern}]: a named group is (?<name>…)")
+
+
+def _check_bounds(section: Section, found: Input, *keys: str) -> None:
+    """Bounds are values of the input's own type, and no expressions."""
+    for key in keys:
+        value = section.raw.get(key)
+        if value is None:
+            continue
+        try:
+            read_value(found.type, value, {}, lenient=True)
+        except (ValueError, OverflowError) as exc:
+            section.add(key, str(exc))
 
 
 def _check_file(section: Section, found: Input) -> None:
     section.texts("allowedFileExtensions")
     default: Any = found.defaults
-    if default is None or (isinstance(default, str) and ("{{" in default or "{%" in default)):
+    if default is None:
         return
-    if not str(default).startswith(("file:", "nsfile:")):
+    if has_expression(default):
+        if _VARIABLE.search(_QUOTED.sub("", str(default))):
+            section.add("defaults", _FILE_EXPRESSION, "rule")
+    elif not str(default).startswith(("file:", "nsfile:")):
         section.add("defaults", _FILE_URI, "rule")
+    else:
+        _check_uri(section, default)
+
+
+def _check_uri(section: Section, default: Any) -> None:
+    try:
+        read_value("URI", default, {})
+    except ValueError as exc:
+        section.add("defaults", str(exc))
 
 
 def _check_options(section: Section, found: Input) -> None:
@@ -188,8 +252,16 @@ def _check_options(section: Section, found: Input) -> None:
     section.boolean("autoSelectFirst")
     if found.type == "MULTISELECT":
         section.texts("options")
+    if found.type == "SELECT":
+        section.boolean("isRadio")
     if not any(section.has(key) for key in ("values", "options", "expression")):
-        section.add("values", f"an input of type {found.type} needs 'values'", "required")
+        is_enum = found.type == "ENUM"
+        section.add(
+            "values",
+            f"an input of type {found.type} needs 'values'",
+            "required" if is_enum else "value",
+            severity="error" if is_enum else "warning",
+        )
 
 
 def _check_item_type(section: Section) -> None:
@@ -197,9 +269,9 @@ def _check_item_type(section: Section) -> None:
     if item in _NO_ITEMS:
         section.add("itemType", f"`itemType` cannot be {item}", "rule")
     elif item is not None:
-        section.choice(
-            "itemType", tuple(kind for kind in INPUT_TYPES if kind not in (*_NO_ITEMS, "FORM"))
-        )
+        section.choice("itemType", tuple(kind for kind in INPUT_TYPES if kind not in _NO_ITEMS))
+    if item == "FORM":
+        section.add("itemType", "no value is a FORM", severity="warning")
 
 
 def read_outputs(owner: Section) -> tuple[Output, ...]:

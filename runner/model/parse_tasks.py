@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runner import durations
 from runner.model.advice import about_type
 from runner.model.catalogue import Catalogue, Category, ListShape, TypeInfo
 from runner.model.flow import JsonMap, ListName, Retry, Task, TaskCache, TaskKind
@@ -13,6 +14,7 @@ from runner.model.graph import cycle
 from runner.model.logs import Level
 from runner.model.names import TASK_ID, TYPE
 from runner.model.parse_inputs import read_inputs
+from runner.model.scalars import has_expression, text_of
 from runner.model.section import Report, Section
 
 COMMON = (
@@ -28,6 +30,15 @@ _RETRY = {
     "constant": ("interval",),
     "exponential": ("interval", "maxInterval", "delayFactor"),
     "random": ("minInterval", "maxInterval"),
+}
+_LESSER = {
+    "constant": (("interval", "maxDuration"),),
+    "exponential": (("interval", "maxDuration"), ("interval", "maxInterval")),
+    "random": (
+        ("minInterval", "maxDuration"),
+        ("maxInterval", "maxDuration"),
+        ("minInterval", "maxInterval"),
+    ),
 }
 _RETRY_COMMON = ("type", "maxAttempts", "maxAttempt", "maxDuration", "warningOnRetry", "behavior")
 _LIST_NAMES = ("tasks", "errors", "finally", "then", "else", "cases", "defaults")
@@ -123,6 +134,8 @@ def read_type(reading: Reading, section: Section, category: Category) -> TypeInf
         section.add("type", f"the type {info.name} is not available yet", "not_available_yet")
     elif is_alias(name, info.name):
         section.add("type", f"{name} is replaced by {info.name}", "alias", severity="info")
+    if info is not None and info.superseded:
+        section.add(None, info.superseded, "deprecated", severity="deprecation")
     return info
 
 
@@ -153,6 +166,9 @@ def _check_lists(
             section.add(names[0], message, "required")
     for name in info.input_lists:
         read_inputs(section, name)
+    for name, advice in info.deprecated:
+        if name in section.raw:
+            section.add(name, advice, "deprecated", severity="deprecation", of_key=True)
     for key in _without_effect(info):
         if section.has(key):
             message = (
@@ -170,7 +186,7 @@ def _without_effect(info: TypeInfo) -> Iterator[str]:
     """Yield the common properties that mean nothing for tasks that no worker runs."""
     if not info.has_timeout:
         yield "timeout"
-    if info.kind is TaskKind.FLOWABLE:
+    if not info.runnable:
         yield from ("taskCache", "workerGroup")
 
 
@@ -178,12 +194,14 @@ def _check_runnable(reading: Reading, section: Section, tasks: tuple[Task, ...])
     infos = [reading.catalogue.look_up(task.type) for task in tasks]
     if not all(info is None or info.runnable for info in infos):
         section.add("tasks", _ONLY_RUNNABLE, "rule")
-    if any(task.worker_group for task in tasks):
+    if any("workerGroup" in child for child in section.items("tasks") if isinstance(child, dict)):
         section.add("tasks", _NO_GROUP, "rule")
 
 
 def _is_filled(value: Any) -> bool:
-    return value is not None and value not in ([], {})
+    if isinstance(value, dict):
+        return any(item is not None for item in value.values())
+    return value is not None and value != []
 
 
 def _check_dag(section: Section, tasks: tuple[Task, ...]) -> None:
@@ -253,13 +271,7 @@ def _check_intervals(section: Section, retry: Retry) -> None:
         "maxInterval": retry.max_interval,
         "maxDuration": retry.max_duration,
     }
-    pairs = [
-        ("interval", "maxDuration"),
-        ("maxInterval", "maxDuration"),
-        ("minInterval", "maxDuration"),
-    ]
-    pairs.append(("minInterval" if retry.type == "random" else "interval", "maxInterval"))
-    for lesser, greater in pairs:
+    for lesser, greater in _LESSER[retry.type]:
         low, high = values[lesser], values[greater]
         if low is not None and high is not None and low >= high:
             section.add(lesser, f"'{lesser}' must be less than '{greater}'")
@@ -283,12 +295,26 @@ def _common(section: Section) -> dict[str, Any]:
         "disabled": section.boolean("disabled"),
         "run_if": section.text("runIf"),
         "retry": read_retry(section),
-        "timeout": section.text("timeout"),
+        "timeout": _timeout(section),
         "allow_failure": section.boolean("allowFailure"),
         "allow_warning": section.boolean("allowWarning"),
         "log_level": section.choice("logLevel", tuple(Level)) or "TRACE",
         "worker_group": read_worker_group(section),
     }
+
+
+def _timeout(section: Section) -> str | None:
+    """Read what is rendered when the task runs: Kestra finds wrong ones only then."""
+    value = section.raw.get("timeout")
+    if isinstance(value, list | dict):
+        section.add("timeout", "'timeout' must be a text", severity="warning")
+        return None
+    if value is not None and not has_expression(value):
+        try:
+            durations.parse(value)
+        except ValueError as exc:
+            section.add("timeout", str(exc), severity="warning")
+    return None if value is None else text_of(value)
 
 
 def read_worker_group(owner: Section) -> str | None:

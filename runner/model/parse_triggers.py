@@ -39,7 +39,8 @@ def _trigger(reading: Reading, section: Section) -> Trigger | None:
             section.add(
                 key, f"the property '{key}' is not available yet", "not_available_yet", of_key=True
             )
-    own = {key: value for key, value in section.raw.items() if key not in COMMON}
+    common = COMMON if _takes_inputs(info) else tuple(key for key in COMMON if key != "inputs")
+    own = {key: value for key, value in section.raw.items() if key not in common}
     properties = {key: value for key, value in own.items() if key != "scheduleConditions"}
     if info is not None and info.available:
         check(reading, info, section, properties)
@@ -58,7 +59,7 @@ def _trigger(reading: Reading, section: Section) -> Trigger | None:
         description=section.text("description"),
         disabled=section.boolean("disabled"),
         conditions=conditions,
-        labels=section.labels("labels"),
+        labels=section.labels("labels", checked=False),
         inputs=section.mapping("inputs") if info.available else {},
         stop_after=_states(section),
         allow_concurrent=section.boolean("allowConcurrent"),
@@ -68,6 +69,11 @@ def _trigger(reading: Reading, section: Section) -> Trigger | None:
         )
         or "TRACE",
     )
+
+
+def _takes_inputs(info: TypeInfo | None) -> bool:
+    """Say whether a trigger gives inputs: those of Kestra's core that poll do not."""
+    return info is None or not info.available or info.takes_inputs
 
 
 def _check_conditions(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from runner.model.catalogue import Catalogue
+from runner.model.evolve import replace
 from runner.model.flow import Concurrency, Flow
 from runner.model.names import FLOW_ID, NAMESPACE
 from runner.model.parse_guards import read_checks, read_listeners, read_slas
@@ -62,26 +63,29 @@ def parse_flow(
         report.add((), "a flow is a mapping with id, namespace and tasks", "structure")
         return Parsed(None, tuple(report.problems))
     reading = Reading(report, catalogue)
-    flow = _read_flow(reading, document.value, source, namespace or default_namespace)
-    check_rules(report, document.value, flow)
+    written = Section(report, document.value, ())
+    _check_keys(written)
+    section = Section(report, _with_defaults(reading, written), ())
+    flow = _read_flow(reading, section, namespace or default_namespace)
+    flow = replace(flow, source=source, document=document.value)
+    check_rules(report, catalogue, section.raw, flow)
     problems = tuple(sorted(report.problems, key=_place))
     is_valid = not any(problem.severity == "error" for problem in problems)
     return Parsed(flow if is_valid else None, problems, flow.namespace or None, flow.id or None)
 
 
-def _read_flow(reading: Reading, raw: dict[str, Any], source: str, namespace: str | None) -> Flow:
-    report = reading.report
-    written = Section(report, raw, ())
-    _check_keys(written)
-    section = Section(report, _with_defaults(reading, written), ())
+def _read_flow(reading: Reading, section: Section, namespace: str | None) -> Flow:
     if not section.has("namespace") and namespace:
         named: str | None = namespace
     else:
         named = section.name("namespace", NAMESPACE)
+        if not isinstance(section.raw.get("namespace"), str | None):
+            section.add("namespace", "'namespace' must be a text: put it into quotes")
     tasks = {name: read_tasks(reading, section, name) for name in _TASK_LISTS}
     if section.raw.get("tasks") in (None, []):
         section.add("tasks", "tasks must not be empty", "required")
     read_worker_group(section)
+    _check_revision(section)
     return Flow(
         id=section.name("id", FLOW_ID) or "",
         namespace=named or "",
@@ -101,9 +105,15 @@ def _read_flow(reading: Reading, raw: dict[str, Any], source: str, namespace: st
         checks=read_checks(section),
         listeners=read_listeners(reading, section),
         disabled=section.boolean("disabled"),
-        source=source,
-        document=raw,
     )
+
+
+def _check_revision(section: Section) -> None:
+    value = section.raw.get("revision")
+    if value is None or isinstance(value, int):
+        section.integer("revision", least=1)
+    else:
+        section.add("revision", "'revision' must be a whole number")
 
 
 def _check_keys(section: Section) -> None:
@@ -124,7 +134,7 @@ def _with_defaults(reading: Reading, section: Section) -> dict[str, Any]:
         return name if info is None else info.name
 
     defaults = read_defaults(section, canonical, reading.catalogue)
-    return inject(reading.report, section.raw, defaults, canonical) if defaults else section.raw
+    return inject(reading.report, section.raw, defaults, canonical)
 
 
 def _concurrency(owner: Section) -> Concurrency | None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from runner.model.catalogue import Catalogue, Category
-from runner.model.parse_tasks import COMMON
+from runner.model.parse_tasks import COMMON, is_alias
 from runner.model.parse_triggers import COMMON as TRIGGER_COMMON
 from runner.model.section import Report, Section
 from runner.model.yaml import Path
@@ -49,6 +49,9 @@ def _read(section: Section, canonical: Canonical, catalogue: Catalogue) -> Defau
     name = section.text("type")
     if not name:
         return None
+    info = catalogue.look_up(name)
+    if info is not None and is_alias(name, info.name):
+        section.add("type", f"{name} is replaced by {info.name}", "alias", severity="info")
     _check_properties(section, catalogue, name, values)
     return Default(canonical(name), values, section.boolean("forced"), section.text("ref"))
 
@@ -73,9 +76,18 @@ def inject(
     report: Report, raw: dict[str, Any], defaults: Sequence[Default], canonical: Canonical
 ) -> dict[str, Any]:
     """Return the flow's plain data with the defaults merged in; *raw* itself stays as it is."""
+    if not defaults and not _has_ref(raw):
+        return raw
     skipped = ("pluginDefaults", "taskDefaults", "variables", "inputs", "outputs", "labels")
     walk = partial(_inject, report, defaults, canonical)
     return {key: value if key in skipped else walk(value, (key,)) for key, value in raw.items()}
+
+
+def _has_ref(value: Any) -> bool:
+    """Say whether any object asks for a default by its name."""
+    if isinstance(value, dict):
+        return "pluginDefaultsRef" in value or any(map(_has_ref, value.values()))
+    return isinstance(value, list) and any(map(_has_ref, value))
 
 
 def _inject(
@@ -104,8 +116,9 @@ def _apply(
     by_type = [one for one in matching if one.ref is None]
     forced = [one for one in by_type if one.forced]
     if ref is not None:
-        weak = [] if forced else _referred(matching, str(ref))
-        if not weak and not forced:
+        named = _referred(matching, str(ref))
+        weak = [] if forced else named
+        if not named:
             message = f"No plugin-defaults exists for pluginDefaultsRef: '{ref}'"
             report.add((*path, "pluginDefaultsRef"), message, "rule")
     else:

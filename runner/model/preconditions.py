@@ -5,13 +5,21 @@ from __future__ import annotations
 from datetime import time, timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from runner import durations
 from runner.model.states import State
 from runner.model.windows import WindowRule, WindowType
 
+
+def _without_offset(value: time) -> time:
+    if value.tzinfo is not None:
+        raise ValueError("must have no offset: it is a time in the server's zone")
+    return value
+
+
+_Time = Annotated[time, AfterValidator(_without_offset)]
 _Duration = Annotated[timedelta, BeforeValidator(durations.parse)]
 _ID = r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$"
 
@@ -50,9 +58,9 @@ class TimeWindow(_Section):
     advance: _Duration | None = Field(
         default=None, alias="windowAdvance", description="shift of a DURATION_WINDOW"
     )
-    start_time: time | None = Field(default=None, description="of a DAILY_TIME_WINDOW")
-    end_time: time | None = Field(default=None, description="of a DAILY_TIME_WINDOW")
-    deadline: time | None = Field(default=None, description="of a DAILY_TIME_DEADLINE")
+    start_time: _Time | None = Field(default=None, description="of a DAILY_TIME_WINDOW")
+    end_time: _Time | None = Field(default=None, description="of a DAILY_TIME_WINDOW")
+    deadline: _Time | None = Field(default=None, description="of a DAILY_TIME_DEADLINE")
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> TimeWindow:
@@ -77,8 +85,7 @@ class TimeWindow(_Section):
 class Multiple(_Section):
     """What the deprecated MultipleCondition says beside its conditions."""
 
-    id: str = Field(description="name of the window")
-    description: str | None = Field(default=None, description="what it is for")
+    id: str = Field(description="name of the window", pattern=_ID)
     time_window: TimeWindow | None = Field(default=None, description="when; default: each day")
     window: _Duration | None = Field(default=None, description="use timeWindow")
     window_advance: _Duration | None = Field(default=None, description="use timeWindow")
@@ -126,7 +133,7 @@ class Filter(_Section):
 class Where(_Section):
     """An execution for which some comparisons hold."""
 
-    id: str = Field(description="name", pattern=_ID)
+    id: str = Field(description="name", min_length=1)
     operand: Literal["AND", "OR"] = Field(default="AND", description="all of them, or any")
     filters: list[Filter] = Field(description="the comparisons", min_length=1)
 
@@ -135,7 +142,6 @@ class Preconditions(_Section):
     """What has to be seen."""
 
     id: str = Field(description="name", pattern=_ID)
-    description: str | None = Field(default=None, description="what it is for")
     time_window: TimeWindow = Field(default=TimeWindow(), description="when")
     reset_on_success: bool = Field(default=True, description="begin anew after a start")
     flows: list[UpstreamFlow] = Field(default=[], description="flows, each of which has to be seen")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runner.model.catalogue import Catalogue
 from runner.model.flow import Flow, Input, Task
 from runner.model.graph import cycle
 from runner.model.names import RESERVED_FLOW_IDS, SYSTEM_LABEL, WRITABLE_SYSTEM_LABEL
@@ -15,10 +16,7 @@ from runner.model.yaml import Path
 
 _FLOW_TRIGGER = "io.kestra.plugin.core.trigger.Flow"
 _SUBFLOWS = ("io.kestra.plugin.core.flow.Subflow", "io.kestra.plugin.core.flow.ForEachItem")
-_WITH_LABELS = (
-    "io.kestra.plugin.core.execution.Labels",
-    "io.kestra.plugin.core.flow.Subflow",
-)
+_LABELS = "io.kestra.plugin.core.execution.Labels"
 _DASHES = (
     "Invalid {what} reference: use {what}s[key-name] instead of {what}s.key-name — keys with "
     "dashes require bracket notation, offending {where}: [{ids}]"
@@ -35,21 +33,23 @@ class Sites:
     outputs: Sequence[tuple[str, Path]]
 
 
-def check_rules(report: Report, raw: dict[str, Any], flow: Flow) -> None:
-    """Report every broken rule of a flow that could be read."""
+def check_rules(report: Report, catalogue: Catalogue, raw: dict[str, Any], flow: Flow) -> None:
+    """Report every broken rule of a flow that could be read; *raw* has plugin defaults in it."""
     sites = sites_of(raw)
     _check_flow_id(report, flow)
-    for what, found in (("task id", sites.tasks), ("trigger id", sites.triggers)):
+    tasks = [*sites.tasks, *_parts(flow, dict(sites.tasks))]
+    for what, found in (("task id", tasks), ("trigger id", sites.triggers)):
         _check_unique(report, what, found)
     for what, found in (("input", sites.inputs), ("output", sites.outputs)):
         _check_unique(report, what, found)
+    _check_forms(report, raw)
     _check_preconditions(report, raw)
     _check_nesting(report, sites.inputs)
     _check_dependencies(report, flow.inputs, dict(sites.inputs))
     _check_recursion(report, flow, dict(sites.tasks))
     _check_labels(report, raw)
     _check_labels_of_tasks(report, flow, dict(sites.tasks))
-    _check_dashes(report, flow, sites)
+    _check_dashes(report, catalogue, flow, sites)
     _warn_of_flow_triggers(report, flow)
 
 
@@ -115,6 +115,29 @@ def _check_unique(report: Report, what: str, found: Iterable[tuple[str, Path]]) 
         )
         message = f"Duplicate {what} with name [{names}] ({lines})"
         report.add(next(iter(doubles.values())), message, "duplicate")
+
+
+def _parts(flow: Flow, sites: dict[str, Path]) -> Iterator[tuple[str, Path]]:
+    """Yield the ids that a task like ForEachItem uses beside its own."""
+    for task in tasks_of(flow):
+        if task.type == _SUBFLOWS[1] and task.id in sites:
+            for child in task.children.get("tasks", ()):
+                yield child.id, sites[task.id]
+
+
+def _check_forms(report: Report, raw: dict[str, Any]) -> None:
+    """The inputs of a form are told apart by their whole paths, by which all others are too."""
+    seen: set[str] = set()
+    inputs = raw.get("inputs")
+    for index, item in enumerate(inputs if isinstance(inputs, list) else ()):
+        if not isinstance(item, dict) or not isinstance(item.get("inputs"), list):
+            continue
+        for child, path in _ids(item, "inputs"):
+            name = f"{item.get('id')}.{child}"
+            if name in seen:
+                place = ("inputs", index, *path)
+                report.add(place, f"Duplicate input path [{name}]", "duplicate")
+            seen.add(name)
 
 
 def _check_preconditions(report: Report, raw: dict[str, Any]) -> None:
@@ -206,16 +229,22 @@ def _check_labels(report: Report, raw: dict[str, Any]) -> None:
 
 def _check_labels_of_tasks(report: Report, flow: Flow, sites: dict[str, Path]) -> None:
     for task in tasks_of(flow):
-        if task.type in _WITH_LABELS:
+        if task.type in (*_SUBFLOWS, _LABELS):
             path = (*sites.get(task.id, ("tasks", "id"))[:-1], "labels")
             for key, value, place in _labels(task.properties.get("labels"), path):
                 if key.startswith(SYSTEM_LABEL):
-                    _refuse_label(report, key, value, place)
+                    _refuse_label(report, key, value, place, is_sure=task.type != _LABELS)
 
 
-def _refuse_label(report: Report, key: str, value: Any, path: Path) -> None:
+def _refuse_label(
+    report: Report, key: str, value: Any, path: Path, *, is_sure: bool = True
+) -> None:
+    """Note a label of the system; if it is not *sure*, Kestra finds it when the task runs."""
     message = f"System labels can only be set by Kestra itself, offending label: {key}={value}"
-    report.add(path, message, "rule")
+    if is_sure:
+        report.add(path, message, "rule")
+    else:
+        report.add(path, message, "value", severity="warning")
 
 
 def _labels(value: Any, path: Path) -> Iterator[tuple[str, Any, Path]]:
@@ -228,38 +257,52 @@ def _labels(value: Any, path: Path) -> Iterator[tuple[str, Any, Path]]:
                 yield item["key"], item.get("value"), (*path, index)
 
 
-def _check_dashes(report: Report, flow: Flow, sites: Sites) -> None:
-    """``{{ inputs.a-b }}`` is a subtraction: refuse it, as Kestra does, in tasks and outputs."""
+def _check_dashes(report: Report, catalogue: Catalogue, flow: Flow, sites: Sites) -> None:
+    """``{{ inputs.a-b }}`` is a subtraction: refuse it, as Kestra does, in tasks and outputs.
+
+    Kestra looks only at what a type declares itself, not at what its family shares.
+    """
     inputs = [re.escape(name) for name, _ in sites.inputs if "-" in name]
     tasks = [re.escape(name) for name, _ in sites.tasks if "-" in name]
-    of_tasks = dict(sites.tasks)
     if inputs:
         pattern = re.compile(rf"\{{\{{\s*inputs\.(?:{'|'.join(inputs)})\s*\}}\}}")
-        _report_dashes(report, "input", "tasks", _offenders(flow, pattern), of_tasks)
+        _report_dashes(report, "input", "tasks", _offenders(catalogue, flow, sites, pattern))
     if tasks:
         pattern = re.compile(rf"\{{\{{\s*outputs\.(?:{'|'.join(tasks)})\.[^}}]+\s*\}}\}}")
-        _report_dashes(report, "output", "tasks", _offenders(flow, pattern), of_tasks)
-        outputs = [
-            one.id
+        _report_dashes(report, "output", "tasks", _offenders(catalogue, flow, sites, pattern))
+        places = dict(sites.outputs)
+        outputs = {
+            one.id: (*places[one.id][:-1], "value")
             for one in flow.outputs
-            if isinstance(one.value, str) and pattern.search(one.value)
-        ]
-        _report_dashes(report, "output", "outputs", outputs, dict(sites.outputs))
+            if one.id in places and _holds(one.value, pattern)
+        }
+        _report_dashes(report, "output", "outputs", outputs)
 
 
-def _offenders(flow: Flow, pattern: re.Pattern[str]) -> list[str]:
-    return [
-        task.id
-        for task in tasks_of(flow)
-        if any(
-            isinstance(value, str) and pattern.search(value) for value in task.properties.values()
-        )
-    ]
+def _offenders(
+    catalogue: Catalogue, flow: Flow, sites: Sites, pattern: re.Pattern[str]
+) -> dict[str, Path]:
+    """Return the place of the first such reference of each task that has one."""
+    places = dict(sites.tasks)
+    found: dict[str, Path] = {}
+    for task in tasks_of(flow):
+        info = catalogue.look_up(task.type)
+        own = None if info is None or not info.available else set(catalogue.own_values(info))
+        for key, value in task.properties.items():
+            if (own is None or key in own) and task.id in places and _holds(value, pattern):
+                found.setdefault(task.id, (*places[task.id][:-1], key))
+    return found
 
 
-def _report_dashes(
-    report: Report, what: str, where: str, ids: list[str], sites: dict[str, Path]
-) -> None:
-    if ids:
-        message = _DASHES.format(what=what, where=where, ids=", ".join(ids))
-        report.add(sites.get(ids[0], (where,)), message, "rule")
+def _holds(value: Any, pattern: re.Pattern[str]) -> bool:
+    if isinstance(value, dict):
+        return any(_holds(item, pattern) for pair in value.items() for item in pair)
+    if isinstance(value, list):
+        return any(_holds(item, pattern) for item in value)
+    return isinstance(value, str) and pattern.search(value) is not None
+
+
+def _report_dashes(report: Report, what: str, where: str, found: dict[str, Path]) -> None:
+    if found:
+        message = _DASHES.format(what=what, where=where, ids=", ".join(found))
+        report.add(next(iter(found.values())), message, "rule")

@@ -10,9 +10,10 @@ from runner import durations
 from runner.model.advice import about_property
 from runner.model.names import NameRule, label_key_fault, nearest
 from runner.model.problems import Problem, Severity
-from runner.model.scalars import text_of
+from runner.model.scalars import has_expression, text_of
 from runner.model.yaml import Document, Path, show
 
+_INTEGERS = 2**31
 Labels = tuple[tuple[str, str], ...]
 _Value = TypeVar("_Value")
 
@@ -89,6 +90,12 @@ class Section:
             if not self.has(key):
                 self.add(key, f"'{key}' must not be null", "required")
 
+    def require_filled(self, *keys: str) -> None:
+        """Note each of the texts that is there and empty."""
+        for key in keys:
+            if self.raw.get(key) == "":
+                self.add(key, f"'{key}' must not be empty", "required")
+
     def refuse_unknown(self, known: Collection[str], what: str) -> None:
         """Note every property that is not known, with the nearest name that is."""
         for key in self.raw:
@@ -120,11 +127,16 @@ class Section:
 
     def boolean(self, key: str, *, default: bool = False) -> bool:
         value = self.raw.get(key)
-        if value is None or isinstance(value, bool):
-            return default if value is None else value
+        if value is None or value == "":
+            return default
+        if isinstance(value, int):
+            return bool(value)
         if isinstance(value, str) and value.lower() in ("true", "false"):
             return value.lower() == "true"
-        self.add(key, f"'{key}' must be true or false")
+        hint = ": expressions are not evaluated here" if has_expression(value) else ""
+        if hint and key == "disabled":
+            hint += ", write runIf"
+        self.add(key, f"'{key}' must be true or false{hint}")
         return default
 
     def integer(self, key: str, *, least: int | None = None) -> int | None:
@@ -133,7 +145,10 @@ class Section:
             return None
         number = _integer(value)
         if number is None:
-            self.add(key, f"'{key}' must be a whole number")
+            hint = ": expressions are not evaluated here" if has_expression(value) else ""
+            self.add(key, f"'{key}' must be a whole number{hint}")
+        elif not -_INTEGERS <= number < _INTEGERS:
+            self.add(key, f"'{key}' must lie between -2147483648 and 2147483647")
         elif least is not None and number < least:
             self.add(key, f"'{key}' must be greater than or equal to {least}")
         return number
@@ -172,7 +187,8 @@ class Section:
         value = self.raw.get(key)
         if value is None or isinstance(value, dict):
             return value or {}
-        self.add(key, f"'{key}' must be a mapping", "structure")
+        hint = ", without dashes: write 'name: value' lines" if isinstance(value, list) else ""
+        self.add(key, f"'{key}' must be a mapping{hint}", "structure")
         return {}
 
     def items(self, key: str) -> list[Any]:
@@ -183,10 +199,12 @@ class Section:
         return []
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return a list of texts."""
+        """Return a list of texts; nulls are left out."""
         found = []
         for index, value in enumerate(self.items(key)):
-            if isinstance(value, list | dict) or value is None:
+            if value is None:
+                continue
+            if isinstance(value, list | dict):
                 self.report.add(
                     (*self.path, key, index), f"'{key}' holds something that is no text"
                 )
@@ -213,15 +231,20 @@ class Section:
         self.add(key, f"'{key}' must be a mapping", "structure")
         return None
 
-    def labels(self, key: str) -> Labels:
-        """Return labels, written as a map or a list of ``{key, value}``; the last of a key wins."""
+    def labels(self, key: str, *, checked: bool = True) -> Labels:
+        """Return labels, written as a map or a list of ``{key, value}``; the last of a key wins.
+
+        Keys and values that are not *checked* may be anything; empty ones are left out.
+        """
         found: dict[str, str] = {}
         for label, value, path in self._label_pairs(key):
             if isinstance(value, list | dict) or value is None:
                 self.report.add(path, f"Unsupported type for key: {label}")
                 continue
-            self._check_label(label, text_of(value), path)
-            found[label] = text_of(value)
+            if checked:
+                self._check_label(label, text_of(value), path)
+            if checked or (label and value != ""):
+                found[label] = text_of(value)
         return tuple(found.items())
 
     def _label_pairs(self, key: str) -> Iterator[tuple[str, Any, Path]]:
@@ -249,8 +272,8 @@ class Section:
 def _integer(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        return int(value)
+    if isinstance(value, int | float):
+        return int(value)  # also of 1.5, as Kestra does
     if isinstance(value, str):
         text = value.strip()
         digits = text[1:] if text[:1] in ("+", "-") else text

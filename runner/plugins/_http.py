@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, JsonValue, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, JsonValue, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
 
 from runner import durations
-from runner.plugin import Plugin, Read, RunContext, Task, TaskError, TaskStopped
+from runner.plugin import Fixed, Plugin, Read, RunContext, Task, TaskError, TaskStopped
 
 if TYPE_CHECKING:
     import httpx2
@@ -59,10 +60,21 @@ class ProxyOptions(_Section):
 class AuthOptions(_Section):
     """Who asks."""
 
-    type: Literal["BASIC", "BEARER", "DIGEST"] = Field(description="how to authenticate")
+    type: Annotated[Literal["BASIC", "BEARER", "DIGEST"], Read.STATIC] = Field(
+        description="how to authenticate"
+    )
     username: str | None = Field(default=None, description="for BASIC and DIGEST")
     password: SecretStr | None = Field(default=None, description="for BASIC and DIGEST")
     token: SecretStr | None = Field(default=None, description="for BEARER")
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> AuthOptions:
+        others = ("username", "password") if self.type == "BEARER" else ("token",)
+        for name in others:
+            if name in self.model_fields_set:
+                message = f'Unrecognized field "{name}" of {self.type}'
+                raise PydanticCustomError("foreign_property", "{message}", {"message": message})
+        return self
 
 
 class SslOptions(_Section):
@@ -74,10 +86,12 @@ class SslOptions(_Section):
 class HttpOptions(_Section):
     """How the request is made, and which answers are failures."""
 
-    timeout: TimeoutOptions = Field(default=TimeoutOptions(), description="waiting times")
-    proxy: ProxyOptions = Field(default=ProxyOptions(), description="a proxy")
-    auth: AuthOptions | None = Field(default=None, description="credentials")
-    ssl: SslOptions = Field(default=SslOptions(), description="certificates")
+    timeout: Annotated[TimeoutOptions, Fixed()] = Field(
+        default=TimeoutOptions(), description="waiting times"
+    )
+    proxy: Annotated[ProxyOptions, Fixed()] = Field(default=ProxyOptions(), description="a proxy")
+    auth: Annotated[AuthOptions | None, Fixed()] = Field(default=None, description="credentials")
+    ssl: Annotated[SslOptions, Fixed()] = Field(default=SslOptions(), description="certificates")
     follow_redirects: bool = Field(
         default=True, description="whether to go where the server points"
     )
@@ -166,11 +180,13 @@ class HttpCall(Plugin):
     )
     content_type: str | None = Field(default=None, description="default: application/json")
     headers: dict[str, JsonValue] = Field(default={}, description="further headers")
-    options: HttpOptions = Field(
+    options: Annotated[HttpOptions, Fixed()] = Field(
         default=HttpOptions(), description="how to send, what is a failure"
     )
     allow_failed: bool | None = Field(default=None, description="use options.allowFailed")
-    ssl_options: SslOptions | None = Field(default=None, description="use options.ssl")
+    ssl_options: Annotated[SslOptions | None, Fixed()] = Field(
+        default=None, description="use options.ssl"
+    )
 
     @contextmanager
     def answered(self, ctx: RunContext) -> Iterator[httpx2.Response]:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, JsonValue
 
 from runner.model.logs import Level
-from runner.plugin import Read, RunContext, Task, TaskError, TaskStopped
+from runner.plugin import Fixed, Read, RunContext, Task, TaskError, TaskStopped
 from runner.plugins._protocol import ScriptOutput
 from runner.plugins._workspace import HIDDEN, NamespaceFilesOptions, Workspace
 from runner.plugins.runner import Docker, DockerFields, Process, RunnerType
@@ -61,7 +61,7 @@ class ScriptTask(Task):
         "warningOnStdErr": "'warningOnStdErr' is deprecated and has no effect",
     }
 
-    task_runner: RunnerType | None = Field(
+    task_runner: Annotated[RunnerType | None, Fixed()] = Field(
         default=None, description="where the command runs; default: as the server is set up"
     )
     container_image: str | None = Field(default=None, description="image, for container runners")
@@ -76,7 +76,7 @@ class ScriptTask(Task):
         default=None, description="file name to text or URI, as a map or a JSON text"
     )
     output_files: list[str] = Field(default=[], description="names or patterns of files to keep")
-    namespace_files: NamespaceFilesOptions | None = Field(
+    namespace_files: Annotated[NamespaceFilesOptions | None, Fixed()] = Field(
         default=None, description="namespace files to put into the working directory"
     )
     fail_fast: bool = Field(default=True, description="end at the first command that fails")
@@ -87,7 +87,9 @@ class ScriptTask(Task):
     runner: Literal["PROCESS", "DOCKER"] | None = Field(
         default=None, description="old form of taskRunner"
     )
-    docker: DockerFields | None = Field(default=None, description="old form of taskRunner")
+    docker: Annotated[DockerFields | None, Fixed()] = Field(
+        default=None, description="old form of taskRunner"
+    )
     output_directory: bool = Field(
         default=False, description="keep all files of {{ outputDir }}, the old way"
     )

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol, cast
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from runner.plugin import Read, RunContext, Task, TaskError
+from runner.plugin import Fixed, Read, RunContext, Task, TaskError
 from runner.plugins._splitting import Cut, split
 from runner.plugins.flow import Flowable
 
@@ -68,15 +68,15 @@ class ForEachItem(Flowable):
     type: Literal["io.kestra.plugin.core.flow.ForEachItem"] = (
         "io.kestra.plugin.core.flow.ForEachItem"
     )
-    items: str = Field(description="URI of the file in internal storage")
-    batch: Batch = Field(default=Batch(), description="how it is cut")
-    namespace: str = Field(description="namespace of the flow to run")
-    flow_id: str = Field(description="id of the flow to run")
-    revision: Annotated[int | None, Read.STATIC] = Field(default=None, ge=1, description="of it")
-    inputs: Annotated[dict[str, Any], Read.ASKED] = Field(
+    items: Annotated[str, Fixed()] = Field(description="URI of the file in internal storage")
+    batch: Annotated[Batch, Fixed()] = Field(default=Batch(), description="how it is cut")
+    namespace: Annotated[str, Fixed()] = Field(description="namespace of the flow to run")
+    flow_id: Annotated[str, Fixed()] = Field(description="id of the flow to run")
+    revision: Annotated[int | None, Fixed()] = Field(default=None, ge=1, description="of it")
+    inputs: Annotated[dict[str, Any], Read.ASKED, Fixed()] = Field(
         default={}, description="its inputs; taskrun.items is the URI of the batch"
     )
-    labels: Annotated[Any, Read.ASKED] = Field(
+    labels: Annotated[dict[str, Any] | list[Any] | None, Read.ASKED, Fixed()] = Field(
         default=None, description="a map, or a list of {key, value}"
     )
     wait: Annotated[bool, Read.STATIC] = Field(default=True, description="for their ends")

@@ -7,14 +7,14 @@ import locale
 import os
 from collections.abc import Mapping
 from datetime import datetime, time
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from runner.model.facts import Facts
 from runner.model.preconditions import Multiple
 from runner.model.states import State
-from runner.plugin import Condition, Read
+from runner.plugin import Condition, Fixed, Read
 
 _OLD = "io.kestra.core.models.conditions.types."
 _CORE = "io.kestra.plugin.core.condition."
@@ -206,7 +206,7 @@ class Not(Condition):
     aliases = _aliases("Not")
     on_schedule = True
     type: Literal["io.kestra.plugin.core.condition.Not"] = "io.kestra.plugin.core.condition.Not"
-    conditions: list[Condition] = Field(min_length=1, description="conditions")
+    conditions: Annotated[list[Condition], Fixed()] = Field(min_length=1, description="conditions")
 
     def holds(self, facts: Facts) -> bool:
         return not any(condition.holds(facts) for condition in self.conditions)
@@ -224,7 +224,7 @@ class Or(Condition):
     aliases = _aliases("Or")
     on_schedule = True
     type: Literal["io.kestra.plugin.core.condition.Or"] = "io.kestra.plugin.core.condition.Or"
-    conditions: list[Condition] = Field(min_length=1, description="conditions")
+    conditions: Annotated[list[Condition], Fixed()] = Field(min_length=1, description="conditions")
 
     def holds(self, facts: Facts) -> bool:
         return any(condition.holds(facts) for condition in self.conditions)
@@ -415,7 +415,10 @@ class MultipleCondition(Multiple, Condition):
               flowId: second
     """
 
+    superseded = "MultipleCondition is deprecated: write preconditions"
+
     aliases = (f"{_OLD}MultipleCondition",)
+    read: ClassVar[Read] = Read.STATIC
     deprecated = {
         "window": "'window' is deprecated: use 'timeWindow'",
         "windowAdvance": "'windowAdvance' is deprecated: use 'timeWindow'",
@@ -423,7 +426,9 @@ class MultipleCondition(Multiple, Condition):
     type: Literal["io.kestra.plugin.core.condition.MultipleCondition"] = (
         "io.kestra.plugin.core.condition.MultipleCondition"
     )
-    conditions: dict[str, Condition] = Field(description="name to condition")
+    conditions: Annotated[dict[str, Condition], Fixed()] = Field(
+        min_length=1, description="name to condition"
+    )
 
     def holds(self, facts: Facts) -> bool:
         raise ValueError("MultipleCondition is for Flow triggers alone")
@@ -437,6 +442,8 @@ class FlowCondition(Condition):
           namespace: company.team
           flowId: report
     """
+
+    superseded = "FlowCondition is deprecated: it judges the flow that it stands in"
 
     aliases = (_OLD + "FlowCondition",)
     type: Literal["io.kestra.plugin.core.condition.FlowCondition"] = (
@@ -457,6 +464,8 @@ class FlowNamespaceCondition(Condition):
           namespace: company
           prefix: true
     """
+
+    superseded = "FlowNamespaceCondition is deprecated: it judges the flow that it stands in"
 
     aliases = (_OLD + "FlowNamespaceCondition",)
     type: Literal["io.kestra.plugin.core.condition.FlowNamespaceCondition"] = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -49,10 +49,10 @@ class Echo(Task):
           format: "Hello from {{ flow.id }}"
     """
 
+    superseded = "Echo is deprecated: write log.Log with message"
+
     kind = TaskKind.INLINE
     aliases = ("io.kestra.core.tasks.debugs.Echo",)
-    deprecated: ClassVar = {"format": "use io.kestra.plugin.core.log.Log with message"}
-
     type: Literal["io.kestra.plugin.core.debug.Echo"] = "io.kestra.plugin.core.debug.Echo"
     format: str | None = Field(default=None, description="the text")
     level: Level = Field(default=Level.INFO, description="TRACE, DEBUG, INFO, WARN or ERROR")

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from runner.model.flow import TaskKind
-from runner.plugin import Read, RunContext, Task
+from runner.plugin import Fixed, Read, RunContext, Task
 from runner.plugins import _globs
 from runner.plugins._workspace import HIDDEN, NamespaceFilesOptions, Workspace
 
@@ -46,7 +46,7 @@ class Cache(BaseModel):
         frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
     )
 
-    patterns: list[str] = Field(description="which files")
+    patterns: list[str] = Field(default=[], description="which files")
     ttl: timedelta | None = Field(default=None, description="how long; default: for ever")
 
 
@@ -78,10 +78,12 @@ class WorkingDirectory(Task):
         default={}, description="file name → content, or URI of a stored file"
     )
     output_files: list[str] = Field(default=[], description="patterns of files to store at the end")
-    namespace_files: NamespaceFilesOptions = Field(
+    namespace_files: Annotated[NamespaceFilesOptions, Fixed()] = Field(
         default=NamespaceFilesOptions(enabled=False), description="namespace files to put in"
     )
-    cache: Cache | None = Field(default=None, description="files to keep for later runs")
+    cache: Annotated[Cache | None, Fixed()] = Field(
+        default=None, description="files to keep for later runs"
+    )
 
     class Outputs(Task.Outputs):
         output_files: Mapping[str, str] | None = Field(

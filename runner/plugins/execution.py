@@ -14,7 +14,7 @@ from runner.model.flow import TaskKind
 from runner.model.logs import Level
 from runner.model.scalars import text_of
 from runner.model.states import State
-from runner.plugin import Purge, Read, RunContext, Task, TaskError
+from runner.plugin import Fixed, Purge, Read, RunContext, Task, TaskError
 from runner.plugins._dates import moment
 
 _FALSY = frozenset({"", "false", "0", "-0"})
@@ -65,33 +65,19 @@ class Assert(Task):
     type: Literal["io.kestra.plugin.core.execution.Assert"] = (
         "io.kestra.plugin.core.execution.Assert"
     )
-    conditions: Annotated[str | list[Any], Read.ASKED] = Field(
+    conditions: Annotated[list[Any], Read.ASKED, Fixed()] = Field(
         description="each must be rendered to something else than nothing, false, 0 or -0"
     )
     error_message: str | None = Field(default=None, description="added to the failure")
 
     def run(self, ctx: RunContext) -> None:
-        conditions = _listed(self.conditions, ctx)
-        failed = [condition for condition in conditions if not _holds(condition, ctx)]
+        failed = [condition for condition in self.conditions if not _holds(condition, ctx)]
         ctx.metric("failed", "counter", len(failed))
-        ctx.metric("success", "counter", len(conditions) - len(failed))
+        ctx.metric("success", "counter", len(self.conditions) - len(failed))
         if failed:
             noun = "assertion" if len(failed) == 1 else "assertions"
             message = f"{len(failed)} {noun} failed!"
             raise TaskError(f"{message}\n{self.error_message}" if self.error_message else message)
-
-
-def _listed(conditions: str | list[Any], ctx: RunContext) -> list[Any]:
-    """Return the conditions as written, or those of a list that a whole expression gives."""
-    if isinstance(conditions, list):
-        return conditions
-    try:
-        found = json.loads(ctx.render(conditions))
-    except ValueError as exc:
-        raise TaskError("'conditions' must be a list") from exc
-    if not isinstance(found, list):
-        raise TaskError("'conditions' must be a list")
-    return found
 
 
 def _holds(condition: Any, ctx: RunContext) -> bool:
@@ -284,6 +270,8 @@ class Resume(Task):
           executionId: "{{ trigger.executionId }}"
     """
 
+    superseded = "Resume is deprecated: let the API, or a Pause with pauseDuration, do it"
+
     type: Literal["io.kestra.plugin.core.execution.Resume"] = (
         "io.kestra.plugin.core.execution.Resume"
     )
@@ -310,6 +298,8 @@ class Count(Task):
           startDate: "{{ now() | dateAdd(-1, 'DAYS') }}"
     """
 
+    superseded = "Count is deprecated: ask the API"
+
     aliases = ("io.kestra.core.tasks.executions.Counts",)
 
     type: Literal["io.kestra.plugin.core.execution.Count"] = "io.kestra.plugin.core.execution.Count"
@@ -317,7 +307,9 @@ class Count(Task):
     start_date: str = Field(description="executions from this date and time on")
     end_date: str | None = Field(default=None, description="executions before this date and time")
     states: list[State] = Field(default=[], description="only in these states; none: all")
-    flows: list[dict[str, str]] = Field(default=[], description="list of {namespace, flowId}")
+    flows: Annotated[list[dict[str, str]], Fixed()] = Field(
+        default=[], description="list of {namespace, flowId}"
+    )
     namespaces: list[str] = Field(default=[], description="namespaces")
 
     class Outputs(Task.Outputs):

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from runner import durations
 from runner.model.flow import TaskKind
 from runner.model.logs import Level
-from runner.plugin import Read, RunContext, Task
+from runner.plugin import Fixed, Read, RunContext, Task
 
 _OLD = "io.kestra.core.tasks.flows."
 _ENDS = ("errors", "finally")
@@ -147,7 +147,9 @@ class If(Flowable):
     needs = ((("then",), "then must not be empty"),)
 
     type: Literal["io.kestra.plugin.core.flow.If"] = "io.kestra.plugin.core.flow.If"
-    condition: str | None = Field(default=None, description="without it, it does not hold")
+    condition: Annotated[str | None, Fixed()] = Field(
+        default=None, description="without it, it does not hold"
+    )
 
     class Outputs(Task.Outputs):
         evaluation_result: bool = Field(description="whether the condition holds")
@@ -221,6 +223,8 @@ class EachSequential(Flowable):
               message: "{{ taskrun.value }}"
     """
 
+    superseded = "EachSequential is deprecated: write flow.ForEach with values"
+
     aliases = (_OLD + "EachSequential",)
     lists = ("tasks", *_ENDS)
     needs = _TASKS
@@ -243,6 +247,8 @@ class EachParallel(Flowable):
               type: io.kestra.plugin.core.log.Log
               message: "{{ taskrun.value }}"
     """
+
+    superseded = "EachParallel is deprecated: write flow.ForEach with values and concurrencyLimit"
 
     aliases = (_OLD + "EachParallel",)
     lists = ("tasks", *_ENDS)
@@ -294,7 +300,7 @@ class LoopUntil(Flowable):
     fail_on_max_reached: bool = Field(
         default=False, description="fail when a maximum is reached; else end as the tasks did"
     )
-    check_frequency: CheckFrequency = Field(
+    check_frequency: Annotated[CheckFrequency, Fixed()] = Field(
         default=CheckFrequency(), description="how often, and when to give up"
     )
 
@@ -320,11 +326,15 @@ class Subflow(Flowable):
     }
 
     type: Literal["io.kestra.plugin.core.flow.Subflow"] = "io.kestra.plugin.core.flow.Subflow"
-    namespace: str = Field(description="namespace of the flow")
-    flow_id: str = Field(description="id of the flow")
-    revision: int | None = Field(default=None, ge=1, description="default: the active one")
-    inputs: Annotated[dict[str, Any], Read.ASKED] = Field(default={}, description="its inputs")
-    labels: Annotated[Any, Read.ASKED] = Field(
+    namespace: Annotated[str, Fixed()] = Field(description="namespace of the flow")
+    flow_id: Annotated[str, Fixed()] = Field(description="id of the flow")
+    revision: Annotated[int | None, Read.STATIC] = Field(
+        default=None, ge=1, description="default: the active one"
+    )
+    inputs: Annotated[dict[str, Any], Read.ASKED, Fixed()] = Field(
+        default={}, description="its inputs"
+    )
+    labels: Annotated[dict[str, Any] | list[Any] | None, Read.ASKED, Fixed()] = Field(
         default=None, description="a map, or a list of {key, value}"
     )
     wait: Annotated[bool, Read.STATIC] = Field(default=True, description="for its end")
@@ -336,7 +346,7 @@ class Subflow(Flowable):
     restart_behavior: Annotated[Literal["RETRY_FAILED", "NEW_EXECUTION"], Read.STATIC] = Field(
         default="RETRY_FAILED", description="what a restart does when the other one has failed"
     )
-    outputs: Annotated[dict[str, Any] | None, Read.ASKED] = Field(
+    outputs: Annotated[dict[str, Any] | None, Read.ASKED, Fixed()] = Field(
         default=None, description="rendered in the other execution, if its flow has no outputs"
     )
 
@@ -360,7 +370,10 @@ class Pause(Flowable):
     lists = ("onPause", "tasks", *_ENDS)
     input_lists = ("onResume",)
     has_timeout = True
-    deprecated: ClassVar[Mapping[str, str]] = {"delay": "write pauseDuration instead of delay"}
+    deprecated: ClassVar[Mapping[str, str]] = {
+        "delay": "write pauseDuration instead of delay",
+        "tasks": "put the tasks behind the Pause",
+    }
 
     type: Literal["io.kestra.plugin.core.flow.Pause"] = "io.kestra.plugin.core.flow.Pause"
     pause_duration: timedelta | None = Field(default=None, description="default: until resumed")

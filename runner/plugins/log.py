@@ -44,6 +44,8 @@ class Fetch(Task):
           level: WARN
     """
 
+    superseded = "log.Fetch is deprecated: ask the API for logs"
+
     aliases = ("io.kestra.core.tasks.log.Fetch",)
 
     type: Literal["io.kestra.plugin.core.log.Fetch"] = "io.kestra.plugin.core.log.Fetch"

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr
 from pydantic.alias_generators import to_camel
 
-from runner.plugin import Plugin, Read, RunContext, TaskError
+from runner.plugin import Fixed, Plugin, Read, RunContext, TaskError
 from runner.taskrunners.base import TaskRunner
 from runner.taskrunners.containers import DockerOptions
 from runner.taskrunners.docker import DockerRunner
@@ -170,7 +170,9 @@ class DockerFields(_Fields):
         default=None, description="image, the old way; wins over `containerImage` of the task"
     )
     host: str | None = Field(default=None, description="engine, such as unix:///run/docker.sock")
-    credentials: Credentials | None = Field(default=None, description="login to the registry")
+    credentials: Annotated[Credentials | None, Fixed()] = Field(
+        default=None, description="login to the registry"
+    )
     config: dict[str, JsonValue] | str | None = Field(
         default=None, description="configuration of Docker's client, whose `auths` are used to pull"
     )
@@ -186,8 +188,8 @@ class DockerFields(_Fields):
     pull_policy: Literal["IF_NOT_PRESENT", "ALWAYS", "NEVER"] = Field(
         default="IF_NOT_PRESENT", description="when to pull the image"
     )
-    cpu: Cpu | None = Field(default=None, description="limit of processor time")
-    memory: Memory | None = Field(default=None, description="limits of memory")
+    cpu: Annotated[Cpu | None, Fixed()] = Field(default=None, description="limit of processor time")
+    memory: Annotated[Memory | None, Fixed()] = Field(default=None, description="limits of memory")
     shm_size: Size | None = Field(default=None, description="size of /dev/shm, such as 64MB")
     device_requests: Annotated[list[DeviceRequest], Read.STATIC] = Field(
         default=[], description="devices that the container gets"

@@ -55,6 +55,8 @@ class Set(_State):
             last: "{{ execution.startDate }}"
     """
 
+    superseded = "state.Set is deprecated: write kv.Set"
+
     aliases: ClassVar = (_OLD + "Set",)
 
     type: Literal["io.kestra.plugin.core.state.Set"] = "io.kestra.plugin.core.state.Set"
@@ -77,6 +79,8 @@ class Get(_State):
         - id: recall
           type: io.kestra.plugin.core.state.Get
     """
+
+    superseded = "state.Get is deprecated: write kv.Get"
 
     aliases: ClassVar = (_OLD + "Get",)
 
@@ -101,6 +105,8 @@ class Delete(_State):
         - id: forget
           type: io.kestra.plugin.core.state.Delete
     """
+
+    superseded = "state.Delete is deprecated: write kv.Delete"
 
     aliases: ClassVar = (_OLD + "Delete",)
 

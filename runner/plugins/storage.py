@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue
 
 from runner.errors import NotFound
 from runner.model.logs import Level
 from runner.model.scalars import is_true
-from runner.plugin import Read, RunContext, Task, TaskError
+from runner.plugin import Fixed, Read, RunContext, Task, TaskError
 from runner.plugins import _globs, _items
 from runner.plugins._dates import moment
 from runner.plugins._splitting import Cut, split
@@ -104,7 +104,7 @@ class DeduplicateItems(Task):
         "io.kestra.plugin.core.storage.DeduplicateItems"
     )
     source: str = Field(alias="from", description="URI of the file")
-    expr: Annotated[str, Read.ASKED] = Field(
+    expr: Annotated[str, Read.ASKED, Fixed()] = Field(
         description="gives the key; sees the item's fields as variables"
     )
 
@@ -151,7 +151,7 @@ class FilterItems(Task):
         "io.kestra.plugin.core.storage.FilterItems"
     )
     source: str = Field(alias="from", description="URI of the file")
-    filter_condition: Annotated[str, Read.ASKED] = Field(
+    filter_condition: Annotated[str, Read.ASKED, Fixed()] = Field(
         description="sees the item's fields as variables"
     )
     filter_type: Literal["INCLUDE", "EXCLUDE"] = Field(
@@ -303,11 +303,11 @@ class LocalFiles(Task):
           outputs: ["*.txt"]
     """
 
+    superseded = (
+        "LocalFiles is deprecated: write inputFiles and outputFiles of the WorkingDirectory"
+    )
+
     aliases = (_OLD + "LocalFiles",)
-    deprecated: ClassVar = {
-        "inputs": "use inputFiles of WorkingDirectory",
-        "outputs": "use outputFiles of WorkingDirectory",
-    }
 
     type: Literal["io.kestra.plugin.core.storage.LocalFiles"] = (
         "io.kestra.plugin.core.storage.LocalFiles"

@@ -12,15 +12,20 @@ from croniter import CroniterBadCronError, CroniterBadDateError, CroniterError, 
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from runner.errors import NotFound
+from runner.model.cronfields import field_fault
 from runner.model.names import nearest
 from runner.model.preconditions import Preconditions
 from runner.model.quartz import unix_of
 from runner.model.states import State
-from runner.plugin import Read, RunContext, Task, TaskError, TriggerType
+from runner.plugin import Fixed, Read, RunContext, Task, TaskError, TriggerType
 
 _OLD = "io.kestra.core.models.triggers.types."
 _REGION = re.compile(r"[A-Za-z][A-Za-z0-9~/._+-]+")
-_OFFSET = re.compile(r"(?:UTC|GMT|UT)?[+-]\d{1,2}(?::?\d{2}){0,2}|Z|UTC|GMT|UT")
+_OFFSET = re.compile(
+    r"(?:UTC|GMT|UT)?[+-](\d{1,2}|\d{2}:?(\d{2})|\d{2}:\d{2}:\d{2}|\d{6})|Z|UTC|GMT|UT"
+)
+_FURTHEST_HOURS = 18
+_NOT_OF_JAVA = frozenset({"EST", "MST", "HST", "ROC", "Factory", "localtime", "posixrules"})
 _NICKNAMES = frozenset(
     {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}
 )
@@ -128,10 +133,12 @@ class Toggle(Task):
           enabled: false
     """
 
+    superseded = "Toggle is deprecated: let the API switch triggers"
+
     aliases = ("io.kestra.core.tasks.trigger.Toggle",)
 
     type: Literal["io.kestra.plugin.core.trigger.Toggle"] = "io.kestra.plugin.core.trigger.Toggle"
-    trigger: str = Field(description="id of the trigger")
+    trigger: Annotated[str, Fixed()] = Field(description="id of the trigger")
     namespace: str | None = Field(default=None, description="default: the flow's")
     flow_id: str | None = Field(default=None, description="default: this flow")
     enabled: Annotated[bool, Read.STATIC] = Field(default=False, description="on or off")
@@ -160,7 +167,9 @@ class Webhook(TriggerType):
     evaluated_by = "webhook"
 
     type: Literal["io.kestra.plugin.core.trigger.Webhook"] = "io.kestra.plugin.core.trigger.Webhook"
-    key: str = Field(max_length=256, description="last part of the address; hard to guess")
+    key: Annotated[str, Fixed()] = Field(
+        max_length=256, description="last part of the address; hard to guess"
+    )
     wait: Annotated[bool, Read.STATIC] = Field(default=False, description="answer at the end")
     return_outputs: Annotated[bool, Read.STATIC] = Field(
         default=False, description="with wait: answer with the flow's outputs"
@@ -215,8 +224,10 @@ def checked_zone(zone: str | None) -> str | None:
 
 def zone_fault(name: str) -> str | None:
     """Say why *name* is no zone by Java's rules: a region, or an offset as ``+02:00``."""
-    if _OFFSET.fullmatch(name):
-        return None
+    if offset := _OFFSET.fullmatch(name):
+        return _offset_fault(offset.group(1))
+    if name in _NOT_OF_JAVA:
+        return "write a region such as America/New_York, or an offset such as -05:00"
     if not _REGION.fullmatch(name):
         return "write a region such as Europe/Paris, or an offset such as +02:00"
     try:
@@ -227,12 +238,18 @@ def zone_fault(name: str) -> str | None:
     return None
 
 
+def _offset_fault(digits: str | None) -> str | None:
+    hours, *rest = re.findall(r"\d{1,2}", digits or "0")
+    is_far = int(hours) > _FURTHEST_HOURS or (int(hours) == _FURTHEST_HOURS and any(map(int, rest)))
+    return f"offsets go to {_FURTHEST_HOURS}:00 at most" if is_far else None
+
+
 def cron_fault(cron: str, *, with_seconds: bool) -> str | None:
     """Say what is wrong with a cron expression, and how to mend it; None if nothing is."""
     text = cron.strip()
     if text.startswith("@"):
         known = ", ".join(sorted(_NICKNAMES))
-        return None if text in _NICKNAMES else f"known nicknames are {known}"
+        return None if cron in _NICKNAMES else f"known nicknames are {known}"
     if "{{" in text or "{%" in text:
         return "expressions are not evaluated here: write the dates out"
     fields = text.split()
@@ -241,7 +258,7 @@ def cron_fault(cron: str, *, with_seconds: bool) -> str | None:
         return _wrong_count(fields, wanted)
     if _QUARTZ.search(_WORDS.sub("", text)):
         return _NO_QUARTZ
-    return _croniter_fault(text, with_seconds)
+    return _croniter_fault(text, with_seconds) or field_fault(text)
 
 
 def _wrong_count(fields: list[str], wanted: int) -> str:

@@ -6,13 +6,14 @@ also the parser's catalogue (`runner.model.catalogue`).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from runner.model.catalogue import Category, Finding, ListShape, TypeInfo
 from runner.model.flow import Task
 from runner.model.names import nearest
-from runner.plugin import Plugin, TaskError
+from runner.plugin import Plugin, PollingTrigger, TaskError
 from runner.plugin import Task as TaskType
 from runner.registry import names
 from runner.registry.building import Plan, Render, plan
@@ -101,6 +102,16 @@ class Registry:
         cls = self._classes[info.name]
         return (*shapes_of(cls), *cls.later)
 
+    def own_values(self, info: TypeInfo) -> Iterable[str]:
+        """Return those that the type declares itself, not its family, and that are plain values."""
+        cls = self._classes[info.name]
+        declared = inspect.get_annotations(cls)
+        return (
+            key
+            for key, field in shapes_of(cls).items()
+            if field.name in declared and field.shape.model is None
+        )
+
     def check(self, info: TypeInfo, properties: Mapping[str, Any]) -> Iterable[Finding]:
         """Say what is wrong with the own properties of an available type, as they are written."""
         cls = self._classes[info.name]
@@ -166,7 +177,13 @@ def _info(cls: type[Plugin]) -> TypeInfo:
     category = names.category_of(cls)
     available = getattr(cls, "available", True)
     if not issubclass(cls, TaskType):
-        return TypeInfo(name, category, available=available)
+        return TypeInfo(
+            name,
+            category,
+            available=available,
+            superseded=cls.superseded,
+            takes_inputs=not issubclass(cls, PollingTrigger),
+        )
     wrapped = getattr(cls, "wraps_tasks", False)
     return TypeInfo(
         name,
@@ -176,10 +193,14 @@ def _info(cls: type[Plugin]) -> TypeInfo:
         lists=tuple((one, _shape(one, wrapped)) for one in cls.lists),
         needs=tuple(getattr(cls, "needs", ())),
         input_lists=tuple(getattr(cls, "input_lists", ())),
-        has_timeout=getattr(cls, "has_timeout", True),
+        has_timeout=getattr(cls, "has_timeout", getattr(cls, "runnable", True)),
         parts=tuple(getattr(cls, "parts", ())),
         runnable=cls.run is not TaskType.run and not cls.lists and getattr(cls, "runnable", True),
         takes_runnable=getattr(cls, "takes_runnable", False),
+        superseded=cls.superseded,
+        deprecated=tuple(
+            (name, text) for name, text in cls.deprecated.items() if name in cls.lists
+        ),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -13,9 +12,10 @@ from runner.model.catalogue import Finding
 from runner.model.parse_tasks import COMMON
 from runner.model.problems import Severity
 from runner.model.scalars import has_expression
-from runner.model.yaml import Path
+from runner.model.yaml import Path, show
 from runner.plugin import Plugin, Read, Task
 from runner.registry.building import message
+from runner.registry.kinds import OF_CONTAINER, severity_of, wrong_kinds
 from runner.registry.names import canonical_name
 from runner.registry.shapes import FieldShape, shapes_of
 
@@ -93,6 +93,8 @@ def _object(registry: Registry, value: Mapping[str, Any], path: Path) -> Iterato
             f"the type {info.name} is not available yet", "not_available_yet", (*path, "type")
         )
         return
+    if info.superseded:
+        yield Finding(info.superseded, "deprecated", path, "deprecation")
     own = {key: item for key, item in value.items() if key != "type"}
     for finding in registry.check(info, own):
         inner = (*path, *finding.path)
@@ -107,14 +109,17 @@ def _literals(
     skipped: set[str] = set()
     for key, value in given.items():
         field = shapes[key]
-        if field.shape.plugin:
+        if faults := tuple(wrong_kinds(field, value, (key,))):
             skipped.add(key)
-            continue
-        try:
-            values[key] = value if _is_template(field, value) else field.shape.convert(value)
-        except ValueError as exc:
+            yield from faults
+        elif field.shape.plugin and value:
             skipped.add(key)
-            yield Finding(f"'{key}': {exc}", "value", (key,), _severity(field))
+        else:
+            try:
+                values[key] = value if _is_template(field, value) else field.shape.convert(value)
+            except ValueError as exc:
+                skipped.add(key)
+                yield Finding(f"'{key}': {exc}", "value", (key,), _severity(field))
     try:
         cls.model_validate(values)
     except ValidationError as exc:
@@ -137,25 +142,24 @@ def _findings(
             continue
         key = str(location[0])
         path, value = _follow(given, location)
-        if key in skipped or path in seen or (key in shapes and _is_template(shapes[key], value)):
+        is_open = one["type"] not in OF_CONTAINER and key in shapes
+        if key in skipped or path in seen or (is_open and _is_template(shapes[key], value)):
             continue
         seen.add(path)
-        finding = _finding(one, path, location, shapes.get(key))
-        is_rule = one["type"] == "string_too_long" or (
-            one["type"] == "value_error" and isinstance(value, dict)
-        )
-        yield replace(finding, severity="error") if is_rule else finding
+        yield _finding(one, path, location, severity_of(shapes, one))
 
 
-def _finding(one: Any, path: Path, location: Any, field: FieldShape | None) -> Finding:
+def _finding(one: Any, path: Path, location: Any, severity: Severity) -> Finding:
     name = ".".join(map(str, path or location[:1]))
-    severity = "error" if field is None else _severity(field)
     match one["type"]:
         case "missing":
-            return Finding(f"'{location[-1]}' must not be null", "required", path or (location[0],))
+            text = f"'{location[-1]}' must not be null"
+            return Finding(text, "required", path or (location[0],), severity)
         case "extra_forbidden":
-            text = f'Unrecognized field "{location[-1]}" of {".".join(map(str, location[:-1]))}'
-            return Finding(text, "property_unknown", path, of_key=True)
+            text = f'Unrecognized field "{location[-1]}" of {show(location[:-1])}'
+            return Finding(text, "property_unknown", path, severity, of_key=True)
+        case "foreign_property":
+            return Finding(message(one), "property_unknown", path, severity)
         case _:
             text = message(one)
             is_sentence = one["type"] == "value_error" and not text.startswith(_PREDICATES)

@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 
 from runner import durations
 from runner.model.scalars import text_of
-from runner.plugin import Plugin, Read
+from runner.plugin import Fixed, Plugin, Read
 
 Convert = Callable[[Any], Any]
 """Raises ValueError for what can never fit."""
@@ -86,12 +86,16 @@ class Shape:
 
 @dataclass(frozen=True)
 class FieldShape:
-    """One property of a class: its name in Python, how it is read, and what it takes."""
+    """One property of a class: its name in Python, how it is read, and what it takes.
+
+    *fixed*: the kind of the value is checked when the flow is saved, though it may be rendered.
+    """
 
     name: str
     read: Read
     shape: Shape
     required: bool
+    fixed: bool = False
 
 
 @cache
@@ -99,7 +103,11 @@ def shapes_of(model: type[BaseModel]) -> Mapping[str, FieldShape]:
     """Return the properties of a class by the names that flows use."""
     return {
         info.alias or name: FieldShape(
-            name, _read(info), shape_of(_annotation(info)), info.is_required()
+            name,
+            _read(info, getattr(model, "read", Read.TEXT)),
+            shape_of(_annotation(info)),
+            info.is_required(),
+            any(isinstance(mark, Fixed) for mark in info.metadata),
         )
         for name, info in model.model_fields.items()
         if not (name == "type" and issubclass(model, Plugin))
@@ -110,8 +118,8 @@ def _annotation(info: FieldInfo) -> Any:
     return info.annotation
 
 
-def _read(info: FieldInfo) -> Read:
-    return next((mark for mark in info.metadata if isinstance(mark, Read)), Read.TEXT)
+def _read(info: FieldInfo, otherwise: Read) -> Read:
+    return next((mark for mark in info.metadata if isinstance(mark, Read)), otherwise)
 
 
 def is_open(model: type[Any]) -> bool:

@@ -259,7 +259,13 @@ def test_a_working_directory_takes_what_runs_on_its_worker(child, is_refused):
 @pytest.mark.parametrize(
     "task",
     [
-        {"type": "core.execution.Labels", "labels": {"system.from": "me"}},
+        {
+            "type": "core.flow.ForEachItem",
+            "items": "a",
+            "namespace": "a",
+            "flowId": "b",
+            "labels": {"system.from": "me"},
+        },
         {
             "type": "core.flow.Subflow",
             "namespace": "a",
@@ -293,16 +299,13 @@ def test_what_has_no_effect_on_a_flowable_is_warned_of(key):
                 "tasks": [
                     {
                         "id": "t",
-                        "type": "core.kv.PurgeKV",
-                        "behavior": {
-                            "type": "version",
-                            "before": "2020-01-01T00:00:00Z",
-                            "keepAmount": 2,
-                        },
+                        "type": "core.flow.If",
+                        "condition": ["{{ a }}"],
+                        "then": [{"id": "l", "type": "core.log.Log", "message": "m"}],
                     }
                 ]
             },
-            "tasks[0].behavior",
+            "tasks[0].condition",
         ),
     ],
 )

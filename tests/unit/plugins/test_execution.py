@@ -27,13 +27,6 @@ def test_an_assertion_that_does_not_hold_fails_with_its_message(ctx, condition):
         task.run(ctx)
 
 
-def test_assertions_may_be_given_by_one_expression(ctx):
-    execution.Assert(conditions="{{ ['yes', 'true'] | toJson }}").run(ctx)
-
-    with pytest.raises(TaskError, match="must be a list"):
-        execution.Assert(conditions="{{ inputs.amount }}").run(ctx)
-
-
 @pytest.mark.parametrize(
     ("name", "state"), [("CANCELED", State.CANCELLED), ("KILLED", State.KILLED)]
 )
