@@ -10,6 +10,7 @@ from typing import Any
 
 from runner.model.execution import Breakpoint, Execution, Labels, StartedBy
 from runner.model.flow import Flow
+from runner.model.nulls import without_nulls
 from runner.model.states import State
 
 SYSTEM_PREFIX = "system."
@@ -61,7 +62,7 @@ def begin(
         history=((State.CREATED, now),),
         labels=labels_of(flow, beginning, execution_id),
         inputs=beginning.inputs,
-        variables=flow.variables,
+        variables=without_nulls(flow.variables),
         trigger=beginning.trigger,
         schedule_at=beginning.schedule_at,
         kind=beginning.kind,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.engine import ending, kill
 from runner.engine.creation import merge_labels
-from runner.engine.step import Step, end_attempt
+from runner.engine.step import Step, end_attempt, told_attempt
 from runner.model.directives import Directives
 from runner.model.evolve import replace
 from runner.model.execution import TaskRun
@@ -28,6 +28,7 @@ def can_exit(step: Step) -> bool:
 
 def exit_with(step: Step, run: TaskRun, state: State) -> None:
     """End the run, all around it and the execution. Running siblings go on, without effect."""
+    run = told_attempt(run, state)
     around: TaskRun | None = run
     while around is not None:
         step.put(end_attempt(around, state, step.now).enter(state, step.now))

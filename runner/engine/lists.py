@@ -335,7 +335,8 @@ def finish(step: Step, run: TaskRun, state: State) -> None:
     final = adjusted(task, state)
     if state is State.SKIPPED:
         run = skipped(run, step.now)
-    run = end_attempt(run, state, step.now)
+    is_around = task.kind is TaskKind.FLOWABLE and bool(task.children)
+    run = end_attempt(run, final if is_around else state, step.now, anew=is_around)
     run = step.put(run.enter(final, step.now))
     if task.children:
         _close_below(step, run)

@@ -18,7 +18,6 @@ from runner.engine.creation import with_label
 from runner.engine.directories import is_inside
 from runner.engine.flowables.base import numbers_its_children
 from runner.engine.flowables.batches import STATES
-from runner.engine.step import begin_attempt
 from runner.errors import ArgumentInvalid, NotFound, Refused
 from runner.model.evolve import replace
 from runner.model.execution import Execution, Scope, TaskRun
@@ -197,7 +196,7 @@ class _Restarting:
     def _reopen(self, run_ids: Collection[str]) -> None:
         for run_id in run_ids:
             run = self.kept[run_id]
-            self.kept[run_id] = begin_attempt(run.enter(State.RUNNING, self.now), self.now)
+            self.kept[run_id] = run.enter(State.RUNNING, self.now)
         for run_id in run_ids:
             if run_id in self.kept:
                 self._drop_beyond_gap(self.kept[run_id])

@@ -195,10 +195,23 @@ def skipped(run: TaskRun, now: datetime) -> TaskRun:
     return replace(run, attempts=(*run.attempts, Attempt(State.SKIPPED, history)))
 
 
-def end_attempt(run: TaskRun, state: State, now: datetime) -> TaskRun:
-    """Return the run with its last attempt ended, if it has a running one."""
-    if not run.attempts or run.attempts[-1].state.is_terminal:
+def told_attempt(run: TaskRun, state: State) -> TaskRun:
+    """Return the run with the last entry of its last attempt put right."""
+    if not run.attempts:
         return run
     last = run.attempts[-1]
+    told = replace(last, state=state, history=(*last.history[:-1], (state, last.history[-1][1])))
+    return replace(run, attempts=(*run.attempts[:-1], told))
+
+
+def end_attempt(run: TaskRun, state: State, now: datetime, *, anew: bool = False) -> TaskRun:
+    """Return the run with its last attempt ended, if it has a running one; *anew*: also one that
+    had ended before a restart.
+    """
+    if not run.attempts or (run.attempts[-1].state.is_terminal and not anew):
+        return run
+    last = run.attempts[-1]
+    if last.state is state:
+        return run
     ended = replace(last, state=state, history=(*last.history, (state, now)))
     return replace(run, attempts=(*run.attempts[:-1], ended))

@@ -133,7 +133,7 @@ def batch_fields(runtime: Runtime, flow: Flow, runs: RunView, run: TaskRun) -> M
     return {
         "splits": uri,
         "count": len(batch_uris(runtime, uri)),
-        "base": f"{SCHEME}{base.rstrip('/')}",
+        "base": base.rstrip("/"),
     }
 
 

@@ -127,7 +127,7 @@ def _lines(message: JsonValue) -> list[str]:
         return [message]
     if not isinstance(message, list):
         raise _odd(message)
-    return [_text(item) for item in message if item is not None]
+    return ["" if item is None else _text(item) for item in message]
 
 
 def _text(item: JsonValue) -> str:

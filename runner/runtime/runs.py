@@ -8,6 +8,7 @@ from typing import Any
 
 from runner.model.execution import TaskRun
 from runner.model.flow import Flow
+from runner.model.states import State
 from runner.sealing import holds_sealed
 from runner.store.base import Tx
 
@@ -108,7 +109,7 @@ class RunView:
         """Return what ``outputs.TASK`` is: by the values of the loops around it, outermost first
         (execution-semantics §13.3); None if the task has not run."""
         self._load_task(task_id)
-        if not self._by_task.get(task_id):
+        if not any(map(self._has_run, self._by_task.get(task_id, {}).values())):
             return None
         found = self._outputs.get(task_id)
         if found is None:
@@ -170,8 +171,15 @@ class RunView:
         if has_changed and (placed := self._outputs.get(run.task_id)) is not None:
             self._place_outputs(placed, run)
 
+    def _has_run(self, run: TaskRun) -> bool:
+        """Say whether a run shows among the outputs, even if it has none."""
+        place = self._flow.places.get(run.task_id)
+        is_around = place is not None and bool(place.task.children)
+        has_ended = run.state.is_terminal and run.state is not State.SKIPPED
+        return is_around or has_ended or run.outputs is not None
+
     def _place_outputs(self, target: dict[str, Any], run: TaskRun) -> None:
-        if run.outputs is None:
+        if not run.outputs:
             return
         values = [
             around.value for around in reversed(self.ancestors(run)) if around.value is not None

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-_LISTS = ("tasks", "then", "cases", "else", "defaults", "errors", "finally", "afterExecution")
+_LISTS = (
+    *("onPause", "tasks", "then", "cases", "else", "defaults", "errors", "finally"),
+    *("listeners", "afterExecution"),
+)
 _ENDS_OF_EXIT = {"SUCCESS", "WARNING", "FAILED", "CANCELLED"}
 
 Json = Mapping[str, Any]
@@ -19,13 +22,27 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, order=True)
 class Run:
-    """A task run, as far as two servers can be compared."""
+    """A task run, as far as two servers can be compared.
+
+    *output* is JSON of all outputs without what is random, *parent* a task, *tries* are the states
+    of the attempts.
+    """
 
     task: str
     value: str
     state: str
     output: str
     attempts: int
+    parent: str = ""
+    iteration: str = ""
+    tries: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        tried = ", ".join(self.tries)
+        way = " → ".join(self.history)
+        where = f"{self.parent}>{self.task}/{self.value}#{self.iteration}"
+        return f"{where} {self.state} {self.output} [{tried}] {way}"
 
     @property
     def place(self) -> tuple[str, str]:
@@ -34,12 +51,20 @@ class Run:
 
 @dataclass(frozen=True)
 class Seen:
-    """How an execution ended; *refused* if it never started."""
+    """How an execution ended; *refused* if it never started.
+
+    *logs* are the lines of Log tasks, *family* the executions that it started.
+    """
 
     state: str
     outputs: Json = field(default_factory=dict)
     runs: tuple[Run, ...] = ()
     refused: str = ""
+    history: tuple[str, ...] = ()
+    labels: Json = field(default_factory=dict)
+    variables: Json = field(default_factory=dict)
+    logs: tuple[str, ...] = ()
+    family: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +83,8 @@ class Situation:
 def known(flow: Json, theirs: Seen, ours: Seen) -> tuple[str, ...]:
     """Return the rows that explain the whole difference; none if something is left."""
     tasks = {task["id"]: task for name in _LISTS for task in _tasks(flow.get(name))}
+    for run in (*theirs.runs, *ours.runs):  # those that a task has made by itself
+        tasks.setdefault(run.task, {"id": run.task, "type": ""})
     after = frozenset(task["id"] for task in _tasks(flow.get("afterExecution")))
     inner = frozenset(task["id"] for owner in tasks.values() for task in _handlers(owner))
     situation, rows = Situation(tasks, after, inner, ours), []

@@ -2,8 +2,9 @@
 
     python -m tests.conformance.differential --kestra http://… --ours http://… --count 500 --seed 1
 
-Both speak Kestra's REST API. Known differences (see `differences`) are counted by row; a new one is
-printed with its seed, if it is there a second time, and its flow is left in --keep.
+With --wide they are those of `wide`: more constructs, and something is done to each. Both speak
+Kestra's REST API. Known differences (see `differences`) are counted by row; a new one is printed
+with its seed, if it is there a second time, and its flow is left in --keep.
 """
 
 from __future__ import annotations
@@ -11,18 +12,16 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import requests
-import yaml
-
-from .differences import Run, Seen, known
+from .differences import Seen, known
+from .observed import Server, as_yaml
+from .wide import Case, Wide
 
 NAMESPACE = "differential"
 _FLOW = "io.kestra.plugin.core.flow."
@@ -30,9 +29,6 @@ _KINDS = (
     *("Sequential", "Parallel", "ForEach", "If", "Switch", "Dag", "AllowFailure"),
     *("LoopUntil", "Limited"),
 )
-_ENDED = {"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED"}
-_SECONDS = 20.0
-
 Json = dict[str, Any]
 
 
@@ -161,60 +157,6 @@ def _all_of(value: Any) -> Iterator[Json]:
             yield from _all_of(item)
 
 
-class Server:
-    """One of the two."""
-
-    def __init__(self, url: str) -> None:
-        self._base = f"{url}/api/v1/main"
-
-    def run(self, flow: Mapping[str, Any]) -> Seen:
-        """Run a flow to its end and return what can be compared."""
-        text = yaml.safe_dump(dict(flow), sort_keys=False)
-        headers = {"Content-Type": "application/x-yaml"}
-        path = f"/flows/{flow['namespace']}/{flow['id']}"
-        answer = self._call("PUT", path, data=text.encode(), headers=headers)
-        if answer.status_code == 404:
-            answer = self._call("POST", "/flows", data=text.encode(), headers=headers)
-        if answer.status_code >= 400:
-            return Seen("", refused=f"{answer.status_code} {answer.text[:300]}")
-        started = self._call("POST", f"/executions/{flow['namespace']}/{flow['id']}").json()
-        return self._seen(started["id"], "afterExecution" in flow)
-
-    def _call(self, method: str, path: str, **given: Any) -> requests.Response:
-        return requests.request(method, self._base + path, timeout=60, **given)
-
-    def _seen(self, execution_id: str, waits: bool) -> Seen:
-        give_up = time.monotonic() + _SECONDS
-        while True:
-            execution = self._call("GET", f"/executions/{execution_id}").json()
-            is_over = execution["state"]["current"] in _ENDED and not _is_open(execution)
-            if is_over or time.monotonic() > give_up:
-                break
-            time.sleep(0.1)
-        if waits:
-            time.sleep(0.5)
-            execution = self._call("GET", f"/executions/{execution_id}").json()
-        return _comparable(execution)
-
-
-def _is_open(execution: Json) -> bool:
-    open_states = {"CREATED", "SUBMITTED", "RUNNING", "RETRYING", "PAUSED"}
-    runs = execution.get("taskRunList") or []
-    return any(run["state"]["current"] in open_states for run in runs)
-
-
-def _comparable(execution: Json) -> Seen:
-    runs = (_run(run) for run in execution.get("taskRunList") or [])
-    outputs = execution.get("outputs") or {}
-    return Seen(execution["state"]["current"], outputs, tuple(sorted(runs)))
-
-
-def _run(run: Json) -> Run:
-    value, output = run.get("value"), (run.get("outputs") or {}).get("value")
-    state, attempts = run["state"]["current"], len(run.get("attempts") or [])
-    return Run(run["taskId"], str(value or ""), state, str(output or ""), attempts)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare; 0 when nothing new differs."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.differential")
@@ -222,26 +164,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ours", required=True)
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", type=int, nargs="*", help="these seeds alone")
+    parser.add_argument("--wide", action="store_true")
     parser.add_argument("--jobs", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=10.0, help="without change are no end")
     parser.add_argument("--keep", type=Path)
     given = parser.parse_args(arguments)
-    kestra, ours = Server(given.kestra), Server(given.ours)
+    servers = [Server(url, given.seconds) for url in (given.kestra, given.ours)]
+    seeds = given.only or range(given.seed, given.seed + given.count)
 
-    def compared(seed: int) -> tuple[int, Json, Seen, Seen]:
-        flow = Generator(seed).flow()
-        theirs, own = kestra.run(flow), ours.run(flow)
-        if theirs != own and not known(flow, theirs, own):  # a matter of time, perhaps
-            theirs, own = kestra.run(flow), ours.run(flow)
-        return seed, flow, theirs, own
+    def compared(seed: int) -> tuple[int, Case, Seen, Seen]:
+        case = Wide(seed).case() if given.wide else Case(Generator(seed).flow())
+        theirs, own = (server.run(case) for server in servers)
+        if theirs != own and not known(case.flow, theirs, own):  # a matter of time, perhaps
+            theirs, own = (server.run(case) for server in servers)
+        return seed, case, theirs, own
 
     told = Told(given.keep)
     with ThreadPoolExecutor(given.jobs) as pool:
-        for seed, flow, theirs, own in pool.map(
-            compared, range(given.seed, given.seed + given.count)
-        ):
+        for done in as_completed([pool.submit(compared, seed) for seed in seeds]):
+            seed, case, theirs, own = done.result()
             if theirs != own:
-                told.difference(seed, flow, theirs, own)
-    print(f"differential: {given.count} flows, {told.sum()}")
+                told.difference(seed, case, theirs, own)
+    print(f"differential: {len(seeds)} flows, {told.sum()}")
     return 1 if told.new else 0
 
 
@@ -254,19 +199,20 @@ class Told:
     differing: int = 0
     new: int = 0
 
-    def difference(self, seed: int, flow: Json, theirs: Seen, ours: Seen) -> None:
+    def difference(self, seed: int, case: Case, theirs: Seen, ours: Seen) -> None:
         """Count it; say how it differs if no row explains it."""
         self.differing += 1
-        rows = known(flow, theirs, ours)
+        rows = known(case.flow, theirs, ours)
         self.known.update(rows)
         if rows:
             print(f"{seed}: known ({'; '.join(rows)})", flush=True)
             return
         self.new += 1
-        _tell(seed, theirs, ours)
+        print(f"{seed}: NEW{''.join(f' then {step}' for step in case.steps)}", flush=True)
+        _tell(theirs, ours)
         if self.keep:
             self.keep.mkdir(parents=True, exist_ok=True)
-            text = yaml.safe_dump(flow, sort_keys=False)
+            text = "---\n".join(map(as_yaml, (case.flow, *case.children)))
             (self.keep / f"{seed}.yaml").write_text(text, "utf-8")
 
     def sum(self) -> str:
@@ -277,14 +223,15 @@ class Told:
         return f"{self.differing} differ, {rest}" if self.differing else "none differs"
 
 
-def _tell(seed: int, theirs: Seen, ours: Seen) -> None:
-    print(f"{seed}: NEW", flush=True)
-    for name in ("refused", "state", "outputs"):
+def _tell(theirs: Seen, ours: Seen) -> None:
+    for name in ("refused", "state", "history", "outputs", "labels", "variables"):
         if getattr(theirs, name) != getattr(ours, name):
             print(f"  {name}: kestra {getattr(theirs, name)}, ours {getattr(ours, name)}")
-    for server, one, other in (("kestra", theirs, ours), ("ours", ours, theirs)):
-        for run in sorted((Counter(one.runs) - Counter(other.runs)).elements()):
-            print(f"  only {server}: {run}")
+    for name in ("runs", "logs", "family"):
+        kestras, own = Counter(getattr(theirs, name)), Counter(getattr(ours, name))
+        for server, only in (("kestra", kestras - own), ("ours", own - kestras)):
+            for each in sorted(only.elements()):
+                print(f"  only {server}: {each}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 is left to do; and what is looked at in the end: ``state``, ``task_runs`` (``id`` or ``id/value`` to
 state, or to the states of several; exactly these), ``outputs``, ``labels``, ``variables``, ``logs``
 (lines that are there), ``log_counts``, ``log_patterns`` (of ``LEVEL message``), ``history``,
-``run_outputs``, ``iterations``, ``children`` (their states).
+``run_outputs``, ``iterations``, ``attempts`` (their states by task), ``children`` (their states).
 """
 
 from __future__ import annotations
@@ -93,6 +93,9 @@ def _seen(played: Played, name: str, expected: Any) -> Any:
             return {line: played.lines.count(line) for line in expected}
         case "history":
             return [str(state) for state, _ in played.execution.history]
+        case "attempts":
+            tried = {run.task_id: [str(one.state) for one in run.attempts] for run in played.runs}
+            return {task: tried.get(task) for task in expected}
         case "run_outputs":
             found = {run.task_id: dict(run.outputs or {}) for run in played.runs}
             return {task: _picked(found.get(task), value) for task, value in expected.items()}

@@ -57,3 +57,9 @@ def test_a_log_writes_each_text(ctx):
     log.Log(message=["a", "b"]).run(ctx)
 
     assert ctx.log.messages() == ["a", "b"]
+
+
+def test_a_text_of_a_list_that_is_nothing_is_an_empty_line(ctx):
+    log.Log(message=["x", None]).run(ctx)
+
+    assert ctx.log.messages() == ["x", ""]
