@@ -80,7 +80,8 @@ def run_attempt(
         log.exception("an attempt cannot begin", task_run=claimed.task_run_id)
         return AttemptEnd(outcome.failed(span, exc, runtime.clock.now(), 0))
     try:
-        return AttemptEnd(run_task(runtime, ctx, subject, control, span), ctx.metrics)
+        event = run_task(runtime, ctx, subject, control, span)
+        return AttemptEnd(replace(event, log_file=ctx.log_file()), ctx.metrics)
     except Exception as exc:
         log.exception("an attempt broke", task_run=claimed.task_run_id)
         return AttemptEnd(outcome.failed(span, exc, runtime.clock.now(), 0))

@@ -17,7 +17,7 @@ from runner.attempt.environment import setting, worker_environment
 from runner.attempt.files import NamespaceFiles, TaskFiles
 from runner.attempt.inline import with_extra
 from runner.attempt.kv import TaskKv, stored
-from runner.attempt.logs import StoredLog
+from runner.attempt.logs import FileLog, StoredLog
 from runner.attempt.server import TaskServer
 from runner.attempt.subject import Subject
 from runner.expressions import Context, render_value
@@ -56,14 +56,7 @@ class AttemptContext:
         self.deadline: datetime | None = None
         self.metrics: list[Metric] = []
         self.made: list[Mapping[str, Any]] = []
-        self.log = StoredLog(
-            runtime.store.logs.write,
-            subject.line(),
-            runtime.mask,
-            runtime.clock,
-            subject.task.log_level,
-            runtime.settings.limits.log_bytes,
-        )
+        self.log = _log(runtime, subject)
         self.files = TaskFiles(runtime, subject)
         self.namespace_files = NamespaceFiles(runtime, subject)
         self.server = TaskServer(runtime)
@@ -74,6 +67,12 @@ class AttemptContext:
         self.log.close()
         if self._working_dir is not None and not self._is_folder_shared:
             folders.remove_soon(self._working_dir)
+
+    def log_file(self) -> str | None:
+        """Store the log as a file where the task wants that; returns its URI."""
+        if not isinstance(self.log, FileLog):
+            return None
+        return self.log.put_away(lambda file: self.files.put(file, log_name(self.identity.attempt)))
 
     @property
     def working_dir(self) -> Path:
@@ -173,3 +172,21 @@ class AttemptContext:
             is_ours = tx.attempts.mark(claimed.task_run_id, claimed.attempt, claimed.fence, marker)
         if not is_ours:
             raise TaskStopped("another worker has this attempt now")
+
+
+def log_name(attempt: int) -> str:
+    """Return what the log of an attempt is called as a file."""
+    return f"attempt-{attempt}.log"
+
+
+def _log(runtime: Runtime, subject: Subject) -> FileLog | StoredLog:
+    about = (
+        subject.line(),
+        runtime.mask,
+        runtime.clock,
+        subject.task.log_level,
+        runtime.settings.limits.log_bytes,
+    )
+    return (
+        FileLog(*about) if subject.task.log_to_file else StoredLog(runtime.store.logs.write, *about)
+    )

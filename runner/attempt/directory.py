@@ -106,7 +106,7 @@ class Directory:
             again = self._next(task, run, state)
             if again is None:
                 return self._finished(task, run, state, end).state
-            run = self._report(run, State.RETRYING, ended=state)
+            run = self._report(run, State.RETRYING, ended=state, log_file=end.log_file)
             if self._world.control.wait(again):
                 raise TaskStopped
 
@@ -121,6 +121,7 @@ class Directory:
         try:
             with world.control.on_stop(lambda: control.stop(world.control.reason or Reason.KILL)):
                 end = run_task(world.runtime, ctx, subject, control, span)
+            end = replace(end, log_file=ctx.log_file())
         finally:
             self._add_metrics(ctx.metrics)
             ctx.close()
@@ -145,7 +146,13 @@ class Directory:
         outputs = None if isinstance(end, TaskKilled) else end.outputs
         if outputs is None and isinstance(end, TaskSucceeded):
             outputs = {}
-        return self._report(run, lists.adjusted(task, final), ended=state, outputs=outputs)
+        return self._report(
+            run,
+            lists.adjusted(task, final),
+            ended=state,
+            outputs=outputs,
+            log_file=end.log_file,
+        )
 
     def _context(self, subject: Subject) -> AttemptContext:
         world = self._world
@@ -173,6 +180,7 @@ class Directory:
         *,
         ended: State | None = None,
         outputs: Mapping[str, Any] | None = None,
+        log_file: str | None = None,
     ) -> TaskRun:
         """Post how far a run is, and look at it so oneself."""
         world = self._world
@@ -188,6 +196,7 @@ class Directory:
             attempt_state=ended,
             outputs=outputs,
             worker_id=world.claimed.worker_id,
+            log_file=log_file,
         )
         with world.runtime.store.begin() as tx:
             wake = tx.events.add(world.execution.id, event)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from pydantic import JsonValue
 
 from runner.attempt import outcome
+from runner.attempt.files import TaskFiles
 from runner.attempt.kv import KvBuffer, TaskKv, buffered
-from runner.attempt.logs import LineLog, error_lines
+from runner.attempt.logs import LineLog, error_lines, file_text
 from runner.attempt.subject import Subject
 from runner.engine.events import TaskFailed, TaskSucceeded
 from runner.expressions import Context, render_value
@@ -77,7 +78,10 @@ def run_inline(
         error_lines(ctx.log, event.message, outcome.trace_of(exc))
     if ctx.made:
         event = replace(event, made=tuple(ctx.made))
-    return InlineRun(event, ctx.lines, kv.writes[written:], ctx.metrics)
+    if task.log_to_file:
+        event = replace(event, log_file=ctx.log_file())
+    lines = () if task.log_to_file else ctx.lines
+    return InlineRun(event, lines, kv.writes[written:], ctx.metrics)
 
 
 class InlineContext:
@@ -131,6 +135,11 @@ class InlineContext:
     def lines(self) -> Sequence[LogLine]:
         """The lines that were written."""
         return self._log.lines if self._log is not None else ()
+
+    def log_file(self) -> str:
+        """Store the lines as a file; returns its URI."""
+        files = TaskFiles(self._runtime, self._subject)
+        return files.put(file_text(self.lines), f"attempt-{self._subject.attempt}.log")
 
     @property
     def kv(self) -> TaskKv:

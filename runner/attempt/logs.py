@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO, cast
 
-from runner.clock import Clock
+from runner.clock import Clock, iso
 from runner.errors import HeadraceError
 from runner.model.logs import Level, LogLine
 from runner.secrets import Mask
@@ -20,6 +21,7 @@ BATCH_LINES = 500
 FLUSH_SECONDS = 0.1
 _CLOSE_SECONDS = 10.0
 _RETRY_SECONDS = 0.5
+_SPOOL_BYTES = 2**20
 
 _logger = logging.getLogger(__name__)
 _RANKS = {level: level.rank for level in Level}
@@ -99,6 +101,42 @@ class LineLog:
 
     def flush(self) -> None:
         """Lines of a task inside a fold are stored by the fold."""
+
+
+class FileLog(LineLog):
+    """A log that becomes a file: its lines are kept in a local one until it is put away.
+
+    Any thread may write.
+    """
+
+    __slots__ = ("_file", "_lock")
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._lock = threading.Lock()
+        self._file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - see close
+
+    def write(self, level: Level, message: str, at: datetime | None = None) -> None:
+        with self._lock:
+            super().write(level, message, at)
+            self._file.write(file_text(self.lines))
+            self.lines.clear()
+
+    def put_away(self, put: Callable[[BinaryIO], str]) -> str:
+        """Hand the file to *put*; returns its URI."""
+        with self._lock:
+            self._file.seek(0)
+            return put(cast(BinaryIO, self._file))
+
+    def close(self) -> None:
+        """Remove the local file."""
+        self._file.close()
+
+
+def file_text(lines: Sequence[LogLine]) -> bytes:
+    """Return lines as they stand in a file: moment, level, message."""
+    told = (f"{iso(line.at)} {line.level:<5} {line.message}\n" for line in lines)
+    return "".join(told).encode("utf-8", "replace")
 
 
 class StoredLog(LineLog):

@@ -53,7 +53,8 @@ def recorded(run: TaskRun, event: ChildReported) -> TaskRun:
     if event.attempt_state is not None and event.number < len(attempts):
         last = attempts[-1]
         history = (*last.history, (event.attempt_state, event.at))
-        attempts = (*attempts[:-1], replace(last, state=event.attempt_state, history=history))
+        ended = replace(last, state=event.attempt_state, history=history, log_file=event.log_file)
+        attempts = (*attempts[:-1], ended)
     outputs = dict(event.outputs) if event.outputs is not None else run.outputs
     return replace(run, attempts=attempts, outputs=outputs).enter(event.state, event.at)
 

@@ -51,6 +51,7 @@ class TaskSucceeded:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     worker_id: str | None = None
+    log_file: str | None = None
     directives: Directives | None = None
     made: tuple[Mapping[str, Any], ...] = ()
 
@@ -72,6 +73,7 @@ class TaskFailed:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     worker_id: str | None = None
+    log_file: str | None = None
     made: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -84,6 +86,7 @@ class TaskKilled:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     worker_id: str | None = None
+    log_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,7 @@ class ChildReported:
     attempt_state: State | None = None
     outputs: Mapping[str, Any] | None = None
     worker_id: str | None = None
+    log_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

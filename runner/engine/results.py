@@ -127,10 +127,12 @@ def _ended(step: Step, run: TaskRun, event: End, state: State) -> TaskRun:
     started, ended = event.started_at or step.now, event.ended_at or step.now
     if len(run.attempts) == event.attempt:
         history = ((State.CREATED, started), (State.RUNNING, started), (state, ended))
-        attempt = Attempt(state, history, event.worker_id)
+        attempt = Attempt(state, history, event.worker_id, event.log_file)
         return _running(replace(run, attempts=(*run.attempts, attempt)), started)
     last = run.attempts[-1]
-    closed = replace(last, state=state, history=(*last.history, (state, ended)))
+    closed = replace(
+        last, state=state, history=(*last.history, (state, ended)), log_file=event.log_file
+    )
     return _running(replace(run, attempts=(*run.attempts[:-1], closed)), started)
 
 

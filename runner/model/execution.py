@@ -42,6 +42,7 @@ class Attempt:
     state: State
     history: History
     worker_id: str | None = None
+    log_file: str | None = None  # URI of its log, if that went to a file
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class StartedBy:
     id: str
     type: str
     variables: Mapping[str, Any] = field(default_factory=dict)
+    log_file: str | None = None  # URI of the trigger's log, if that went to a file
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ class Task:
     allow_failure: bool = False
     allow_warning: bool = False
     log_level: str = "TRACE"
+    log_to_file: bool = False
     worker_group: str | None = None
     depends_on: tuple[str, ...] = ()  # inside a Dag
     cache: TaskCache | None = None
@@ -114,6 +115,8 @@ class Trigger:
     allow_concurrent: bool = False
     fail_on_trigger_error: bool = False
     log_level: str = "TRACE"
+    log_to_file: bool = False
+    worker_group: str | None = None
 
 
 @dataclass(frozen=True)

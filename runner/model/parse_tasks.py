@@ -24,7 +24,7 @@ COMMON = (
 )  # fmt: skip
 """Properties that every task may have."""
 
-_LATER = ("logToFile", "workerSelector")
+_LATER = ("workerSelector",)
 _STEERING = "io.kestra.plugin.core.execution."
 _RETRY = {
     "constant": ("interval",),
@@ -299,6 +299,7 @@ def _common(section: Section) -> dict[str, Any]:
         "allow_failure": section.boolean("allowFailure"),
         "allow_warning": section.boolean("allowWarning"),
         "log_level": section.choice("logLevel", tuple(Level)) or "TRACE",
+        "log_to_file": section.boolean("logToFile"),
         "worker_group": read_worker_group(section),
     }
 

@@ -19,7 +19,6 @@ COMMON = (
 )  # fmt: skip
 """Properties that every trigger may have (``inputs``: those that start executions with inputs)."""
 
-_LATER = ("logToFile",)
 _SCHEDULE = "io.kestra.plugin.core.trigger.Schedule"
 _WEBHOOK = "io.kestra.plugin.core.trigger.Webhook"
 _MULTIPLE = "io.kestra.plugin.core.condition.MultipleCondition"
@@ -34,17 +33,12 @@ def read_triggers(reading: Reading, owner: Section) -> tuple[Trigger, ...]:
 def _trigger(reading: Reading, section: Section) -> Trigger | None:
     trigger_id = section.name("id", TRIGGER_ID)
     info = read_type(reading, section, Category.TRIGGER)
-    for key in _LATER:
-        if section.has(key):
-            section.add(
-                key, f"the property '{key}' is not available yet", "not_available_yet", of_key=True
-            )
     common = COMMON if _takes_inputs(info) else tuple(key for key in COMMON if key != "inputs")
     own = {key: value for key, value in section.raw.items() if key not in common}
     properties = {key: value for key, value in own.items() if key != "scheduleConditions"}
     if info is not None and info.available:
         check(reading, info, section, properties)
-    read_worker_group(section)
+    worker_group = read_worker_group(section)
     conditions = (
         *read_conditions(reading, section, "conditions"),
         *read_conditions(reading, section, "scheduleConditions"),
@@ -68,6 +62,8 @@ def _trigger(reading: Reading, section: Section) -> Trigger | None:
             "logLevel" if section.has("logLevel") else "minLogLevel", tuple(Level)
         )
         or "TRACE",
+        log_to_file=section.boolean("logToFile"),
+        worker_group=worker_group,
     )
 
 

@@ -7,7 +7,7 @@ the trigger is evaluated again by itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -42,6 +42,7 @@ log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=60)
 _BATCH = 20
+DEFAULT_GROUP = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Verdict:
     variables: Mapping[str, Any] | None = None
     failed: str | None = None
     interval: timedelta = LEASE
+    log_file: str | None = None
 
 
 def types_of(runtime: Runtime) -> tuple[str, ...]:
@@ -72,21 +74,46 @@ def types_of(runtime: Runtime) -> tuple[str, ...]:
     )
 
 
-def take(runtime: Runtime, types: Sequence[str]) -> Poll | None:
-    """Take a trigger whose time has come; None: there is none."""
-    now = runtime.clock.now()
-    with runtime.store.read() as tx:
-        due = tx.triggers.due(now, types, limit=_BATCH)
-    for row in due:
-        try:
-            with runtime.store.begin() as tx:
-                poll = _taken(runtime, tx, row, now)
-        except (FlowInvalid, NotFound) as exc:
-            _put_off(runtime, row, now, exc)
-            continue
-        if poll is not None:
-            return poll
-    return None
+def take(
+    runtime: Runtime, types: Sequence[str], groups: Collection[str] = (DEFAULT_GROUP,)
+) -> Poll | None:
+    """Take a trigger of these worker groups whose time has come; None: there is none."""
+    others = 0
+    while True:
+        limit = _BATCH + others
+        now = runtime.clock.now()
+        with runtime.store.read() as tx:
+            due = tx.triggers.due(now, types, limit=limit)
+            ours = [row for row in due if _group(runtime, tx, row) in groups]
+        for row in ours:
+            if poll := _try(runtime, row, now):
+                return poll
+        if len(due) < limit or len(due) - len(ours) <= others:
+            return None
+        others = len(due) - len(ours)  # they must not stand in the way of those behind them
+
+
+def _try(runtime: Runtime, row: TriggerRow, now: datetime) -> Poll | None:
+    try:
+        with runtime.store.begin() as tx:
+            return _taken(runtime, tx, row, now)
+    except (FlowInvalid, NotFound) as exc:
+        _put_off(runtime, row, now, exc)
+        return None
+
+
+def _group(runtime: Runtime, tx: Tx, row: TriggerRow) -> str:
+    """Return the group of workers that may evaluate a trigger; of one that is gone: any."""
+    flow_row = tx.flows.find(row.namespace, row.flow_id)
+    try:
+        trigger = _trigger(firing.active_flow(runtime, tx, flow_row), row) if flow_row else None
+    except (FlowInvalid, NotFound):
+        trigger = None
+    return (trigger.worker_group if trigger else None) or DEFAULT_GROUP
+
+
+def _trigger(flow: Flow, row: TriggerRow) -> Trigger | None:
+    return next((each for each in flow.triggers if each.id == row.trigger_id), None)
 
 
 def _put_off(runtime: Runtime, row: TriggerRow, now: datetime, exc: HeadraceError) -> None:
@@ -108,7 +135,7 @@ def _taken(runtime: Runtime, tx: Tx, read: TriggerRow, now: datetime) -> Poll | 
     trigger = None
     if flow_row is not None and not flow_row.deleted:
         flow = firing.active_flow(runtime, tx, flow_row)
-        trigger = next((each for each in flow.triggers if each.id == read.trigger_id), None)
+        trigger = _trigger(flow, read)
     if flow_row is None or trigger is None or trigger.disabled:
         tx.triggers.save(replace(read, next_at=None))
         return None
@@ -136,13 +163,16 @@ def evaluate(runtime: Runtime, poll: Poll, control: AttemptControl) -> Verdict:
         if not _conditions_hold(runtime, poll, ctx):
             return Verdict(interval=interval)
         found = built.evaluate(cast(RunContext, ctx))
-        return Verdict(None if found is None else _plain(found), interval=interval)
+        if found is None:
+            return Verdict(interval=interval)
+        return Verdict(_plain(found), interval=interval, log_file=ctx.log_file())
     except TaskStopped:
         raise
     except Exception as exc:  # noqa: BLE001 - whatever a trigger raises is its failure
         message = exc.message if isinstance(exc, HeadraceError) else f"{type(exc).__name__}: {exc}"
         ctx.log.write(Level.WARN, f"The trigger could not be evaluated: {message}")
-        return Verdict(failed=message, interval=interval)
+        file = ctx.log_file() if poll.trigger.fail_on_trigger_error else None
+        return Verdict(failed=message, interval=interval, log_file=file)
     finally:
         ctx.close()
 
@@ -189,7 +219,8 @@ def _created(runtime: Runtime, tx: Tx, poll: Poll, verdict: Verdict) -> firing.C
     flow_row = tx.flows.find(poll.flow.namespace, poll.flow.id)
     if flow_row is None or not flow_row.is_active:
         return None
-    started_by = StartedBy(poll.trigger.id, poll.trigger.type, dict(verdict.variables or {}))
+    variables = dict(verdict.variables or {})
+    started_by = StartedBy(poll.trigger.id, poll.trigger.type, variables, verdict.log_file)
     beginning = Beginning(
         labels=poll.trigger.labels,
         trigger=started_by,
@@ -269,7 +300,11 @@ def _subject(runtime: Runtime, poll: Poll) -> _TriggerSubject:
         now=now,
     )
     task = Task(
-        poll.trigger.id, poll.trigger.type, TaskKind.WORKER, log_level=poll.trigger.log_level
+        poll.trigger.id,
+        poll.trigger.type,
+        TaskKind.WORKER,
+        log_level=poll.trigger.log_level,
+        log_to_file=poll.trigger.log_to_file,
     )
     run = TaskRun(
         f"{poll.execution_id}{ids.new()[:5]}", poll.execution_id, 0, task.id, State.RUNNING, ()

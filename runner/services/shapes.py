@@ -116,7 +116,13 @@ def task_run(run: TaskRun, value: Execution, *, now: datetime) -> Json:
 
 def attempt(value: Attempt, now: datetime) -> Json:
     """One attempt of a task run."""
-    return without_none({"state": state(value.history, now), "workerId": value.worker_id})
+    return without_none(
+        {
+            "state": state(value.history, now),
+            "workerId": value.worker_id,
+            "logFile": value.log_file,
+        }
+    )
 
 
 def breakpoint(value: Breakpoint) -> Json:
@@ -126,7 +132,8 @@ def breakpoint(value: Breakpoint) -> Json:
 
 def started_by(value: StartedBy) -> Json:
     """What started an execution."""
-    return {"id": value.id, "type": value.type, "variables": dict(value.variables)}
+    about = {"id": value.id, "type": value.type, "variables": dict(value.variables)}
+    return without_none({**about, "logFile": value.log_file})
 
 
 def latest_execution(value: Execution) -> Json:

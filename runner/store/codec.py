@@ -73,13 +73,14 @@ def _labels(text: str) -> Labels:
 
 
 def attempts_text(attempts: Sequence[Attempt]) -> str:
-    """Return ``[[state, history, worker], …]``."""
+    """Return ``[[state, history, worker], …]``, and the log's file where there is one."""
     return list_text(
         [
             [
                 attempt.state,
                 [[state, to_micros(at)] for state, at in attempt.history],
                 attempt.worker_id,
+                *([attempt.log_file] if attempt.log_file else ()),
             ]
             for attempt in attempts
         ]
@@ -90,13 +91,16 @@ def _attempts(text: str) -> tuple[Attempt, ...]:
     if text == _NONE:
         return ()
     return tuple(
-        Attempt(_STATES[s], _history(history), worker) for s, history, worker in from_text(text)
+        Attempt(_STATES[s], _history(history), *rest) for s, history, *rest in from_text(text)
     )
 
 
 def started_by_text(trigger: StartedBy | None) -> str | None:
     """Return what started an execution as a JSON list."""
-    return None if trigger is None else to_text([trigger.id, trigger.type, trigger.variables])
+    if trigger is None:
+        return None
+    file = [trigger.log_file] if trigger.log_file else []
+    return to_text([trigger.id, trigger.type, trigger.variables, *file])
 
 
 def breakpoints_text(breakpoints: Sequence[Breakpoint]) -> str:

@@ -59,7 +59,7 @@ class Worker:
         self._running = Running()
         self._lease = Lease(runtime, self.id, settings.queues, settings.slots, self._lost)
         self._watch = Watch(runtime, connect(redis_url), self.id, self._running)
-        self._polling = Polling(runtime, self._slots)
+        self._polling = Polling(runtime, self._slots, settings.queues)
         self._presence: Presence | None = None
         self._folding = threading.Lock()
         self._draining = threading.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 
 import structlog
 
@@ -21,10 +22,13 @@ _RENEW_EVERY = 20  # looks
 
 
 class Polling:
-    """A thread that takes triggers whose time has come; each is evaluated in a slot."""
+    """A thread that takes triggers of some worker groups whose time has come; each is evaluated in
+    a slot.
+    """
 
-    def __init__(self, runtime: Runtime, slots: Slots) -> None:
+    def __init__(self, runtime: Runtime, slots: Slots, groups: Collection[str]) -> None:
         self._runtime = runtime
+        self._groups = groups
         self._slots = slots
         self._types = polling.types_of(runtime)
         self._ended = threading.Event()
@@ -52,7 +56,7 @@ class Polling:
         while not self._ended.is_set() and self._slots.reserve(1):
             poll = None
             try:
-                poll = polling.take(self._runtime, self._types)
+                poll = polling.take(self._runtime, self._types, self._groups)
             finally:
                 if poll is None:
                     self._slots.release()

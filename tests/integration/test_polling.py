@@ -175,6 +175,25 @@ def test_a_trigger_that_is_being_evaluated_is_taken_by_nobody_else(runtime, add)
     assert polling.take(runtime, types) is not None
 
 
+def test_a_trigger_is_evaluated_by_workers_of_its_group(runtime, add):
+    add(commands("true", more="workerGroup: {key: gpu}"))
+    types = polling.types_of(runtime)
+
+    assert polling.take(runtime, types) is None
+    assert polling.take(runtime, types, ["default", "gpu"]) is not None
+
+
+def test_the_log_of_a_trigger_may_go_to_a_file(runtime, add):
+    add(commands("echo seen", more="logToFile: true"))
+
+    assert look(runtime)
+
+    (started,) = executions(runtime)
+    with runtime.storage.open(started.trigger.log_file.removeprefix("kestra://")) as file:
+        assert b"seen" in file.read()
+    assert "seen" not in lines(runtime)
+
+
 def test_what_comes_of_a_trigger_that_has_changed_is_dropped(runtime, add):
     add(commands("true"))
     poll = polling.take(runtime, polling.types_of(runtime))
@@ -201,7 +220,7 @@ def test_an_evaluation_that_is_told_to_end_is_given_back(runtime, add):
 def test_a_worker_evaluates_in_its_slots_and_ends_soon(runtime, add):
     add(commands("true"))
     slots = Slots(1)
-    worker = Polling(runtime, slots)
+    worker = Polling(runtime, slots, ["default"])
 
     worker.start()
     until = time.monotonic() + 10

@@ -61,6 +61,7 @@ class Played:
     runs: Sequence[TaskRun]
     lines: Sequence[str]
     told: Sequence[str] = ()  # the lines with their levels
+    log_files: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of each task's attempts
     children: list[Played] = field(default_factory=list)
 
 
@@ -106,8 +107,17 @@ class Player:
             shown.runs,
             [line.message for line in found],
             [f"{line.level} {line.message}" for line in found],
+            {run.task_id: self._log_files(run) for run in shown.runs},
             [self.seen(child.id) for child in children],
         )
+
+    def _log_files(self, run: TaskRun) -> list[str]:
+        uris = [attempt.log_file for attempt in run.attempts if attempt.log_file]
+        return [self._content(uri.removeprefix("kestra://")) for uri in uris]
+
+    def _content(self, path: str) -> str:
+        with self.runtime.storage.open(path) as file:
+            return file.read().decode()
 
     def _turn(self, wake: Wake) -> None:
         if wake.kind == "drive":

@@ -5,7 +5,8 @@
 is left to do; and what is looked at in the end: ``state``, ``task_runs`` (``id`` or ``id/value`` to
 state, or to the states of several; exactly these), ``outputs``, ``labels``, ``variables``, ``logs``
 (lines that are there), ``log_counts``, ``log_patterns`` (of ``LEVEL message``), ``history``,
-``run_outputs``, ``iterations``, ``attempts`` (their states by task), ``children`` (their states).
+``run_outputs``, ``iterations``, ``log_files`` (lines of each attempt), ``attempts`` (their states
+by task), ``children`` (their states).
 """
 
 from __future__ import annotations
@@ -101,11 +102,22 @@ def _seen(played: Played, name: str, expected: Any) -> Any:
             return {task: _picked(found.get(task), value) for task, value in expected.items()}
         case "log_patterns":
             return [one for one in expected if any(re.fullmatch(one, line) for line in played.told)]
+        case "log_files":
+            return {task: _picked_lines(played, task, lines) for task, lines in expected.items()}
         case "iterations":
             return {run.task_id: run.iteration for run in played.runs}
         case "children":
             return sorted(str(child.execution.state) for child in played.children)
     raise AssertionError(f"{name} is nothing that can be expected")
+
+
+def _picked_lines(played: Played, task_id: str, expected: list[list[str]]) -> list[list[str]]:
+    """Return those of the expected lines that are in the log files of a task's attempts."""
+    texts = [text for run, texts in played.log_files.items() if run == task_id for text in texts]
+    return [
+        [line for line in lines if f" {line}\n" in text]
+        for lines, text in zip(expected, texts, strict=True)
+    ]
 
 
 def _states(played: Played) -> dict[str, Any]:

@@ -491,7 +491,9 @@ def trigger_facts(detail: ExecutionDetail) -> tuple[Fact, ...]:
     known = {name: value for name, value in it.trigger.variables.items() if value not in _UNSAID}
     told = [name for name in _TOLD_FIRST if name in known]
     told += [name for name in known if name not in told and name not in _TOLD_NEVER]
-    return (head, *(fact(name, detail.hide(known[name])) for name in told[:_MOST_FACTS]))
+    file = () if it.trigger.log_file is None else (fact("log", it.trigger.log_file, it.id),)
+    shown = (fact(name, detail.hide(known[name])) for name in told[:_MOST_FACTS])
+    return (head, *shown, *file)
 
 
 def related(detail: ExecutionDetail) -> tuple[Related, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from urllib.parse import urlencode
@@ -93,6 +93,7 @@ class LogPage:
     nothing: str
     end: str
     more: str  # what is said of groups that are left out
+    files: tuple[Fact, ...]  # logs that went to files instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +238,16 @@ def log_page(
         more=f"{words.many(silent, 'more task run')}: search, or download all."
         if silent > 0
         else "",
+        files=tuple(_log_files(detail)),
     )
+
+
+def _log_files(detail: ExecutionDetail) -> Iterator[Fact]:
+    for run in detail.runs:
+        for number, attempt in enumerate(run.attempts, 1):
+            if attempt.log_file:
+                name = run.task_id if number == 1 else f"{run.task_id}, attempt {number}"
+                yield one.fact(name, attempt.log_file, run.execution_id)
 
 
 def _with_links(
@@ -316,6 +326,8 @@ def _attempt_facts(detail: ExecutionDetail, run: TaskRun, index: int, zone: tzin
     if attempt.worker_id:
         host = detail.hosts.get(attempt.worker_id)
         found.append(Fact("Worker", f"{host}, {attempt.worker_id}" if host else attempt.worker_id))
+    if attempt.log_file:
+        found.append(one.fact("Log", attempt.log_file, run.execution_id))
     code = (run.outputs or {}).get("exitCode")
     if code is not None and index == len(run.attempts) - 1:
         found.append(Fact("Exit code", str(code)))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, timedelta
 
 from runner.model.logs import Level
@@ -155,3 +156,16 @@ def test_the_log_shows_the_failed_the_running_or_the_last_task():
     detail = a_detail(an_execution(State.RUNNING), (a_run("a", 0), running))
     assert pages.picked_run(detail, None) is running
     assert pages.picked_run(detail, "run-a-0").task_id == "a"
+
+
+def test_the_log_leads_to_the_files_that_logs_went_to():
+    uri = "kestra:///n/f/executions/x/tasks/big/r/abc-attempt-0.log"
+    run = a_run("big", attempts=(replace(an_attempt(), log_file=uri),))
+    detail = a_detail(runs=(run,))
+    header = execution.header(detail, "logs", {}, NOW, UTC)
+
+    page = pages.log_page(detail, header, (), log.GroupQuery(), UTC, is_cut=False)
+
+    assert [(file.name, file.href) for file in page.files] == [
+        ("big", f"/executions/{run.execution_id}/file?path={uri}")
+    ]
