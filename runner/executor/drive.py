@@ -91,6 +91,8 @@ def go_on(
     None: something else has happened to the execution, and nothing was written. Then, and when this
     raises, the end is to be posted (`runner.attempt.finish`) and folded like any event.
     """
+    if left is not None and _has_moved(runtime, left):
+        return None  # working on it would write log lines of runs that are never to be
     folding = left or _load(runtime, claimed.execution_id, worker)
     if folding is None or not folding.post(claimed, ended):
         return None
@@ -101,6 +103,18 @@ def go_on(
         return None
     _drive_on(runtime, going_on, driven, worker)
     return driven[claimed.execution_id]
+
+
+def _has_moved(runtime: Runtime, left: Folding) -> bool:
+    """Say whether something has happened to an execution since a fold of it."""
+    head = left.head
+    with runtime.store.read() as tx:
+        now = tx.executions.find(head.id)
+        return (
+            now is None
+            or now.version != head.version
+            or bool(tx.events.after(head.id, head.folded))
+        )
 
 
 def _drive_on(
