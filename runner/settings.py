@@ -148,6 +148,7 @@ class DockerSettings(_Section):
     """The container engine."""
 
     host: str | None = None  # default: DOCKER_HOST, else the local socket
+    network_mode: str | None = None  # of containers whose task names none, such as "none"
     volumes_enabled: bool = False
     package_cache: bool = True  # keep what pip, uv and npm fetch, per image and namespace
 

@@ -50,6 +50,8 @@ def setting(runtime: Runtime, source: str | None, name: str) -> Any:
             return runtime.default_task_runner
         case "docker.host":
             return settings.docker.host
+        case "docker.network_mode":
+            return settings.docker.network_mode
         case "docker.volumes_enabled":
             return settings.docker.volumes_enabled
         case "docker.package_cache":

@@ -19,9 +19,12 @@ class NextAttempt:
 
 
 def policy(flow: Flow, task_id: str) -> Retry | None:
-    """Return the retry that holds for a task: its own, the nearest ancestor's, or the flow's."""
+    """Return the retry that holds for a task: its own, the nearest ancestor's, or the flow's.
+
+    A task whose failure is allowed has no other than its own: its failure is none to them.
+    """
     place = flow.places[task_id]
-    if place.task.retry:
+    if place.task.retry or place.task.allow_failure:
         return place.task.retry
     parent = place.parent
     while parent is not None:

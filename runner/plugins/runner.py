@@ -222,7 +222,7 @@ class DockerFields(_Fields):
             user=self.user,
             entry_point=self.entry_point,
             extra_hosts=dict(_split(host) for host in self.extra_hosts),
-            network_mode=self.network_mode,
+            network_mode=self.network_mode or ctx.setting("docker.network_mode"),
             port_bindings=self.port_bindings,
             volumes=self.volumes,
             pull_policy=self.pull_policy,

@@ -69,6 +69,14 @@ def test_the_engine_is_the_settings_unless_the_flow_names_one(tmp_path):
     assert Docker(host="tcp://other:2375").options(ctx).host == "tcp://other:2375"
 
 
+def test_the_network_is_the_settings_unless_the_flow_names_one(tmp_path):
+    ctx = FakeRunContext(tmp_path, settings={"docker.network_mode": "none"})
+
+    assert Docker().options(ctx).network_mode == "none"
+    assert Docker(network_mode="host").options(ctx).network_mode == "host"
+    assert Docker().options(FakeRunContext(tmp_path)).network_mode is None
+
+
 def test_devices_are_asked_for_as_the_engine_names_them(tmp_path):
     docker = Docker(device_requests=[DeviceRequest(count=-1, capabilities=[["gpu"]])])
 
