@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from runner.errors import NotFound
@@ -34,8 +35,11 @@ def visible_environment(runtime: Runtime, environment: Mapping[str, str]) -> dic
     }
 
 
-def worker_environment(runtime: Runtime) -> dict[str, str]:
-    """Return what a task's process may see of this process's environment."""
+@lru_cache(maxsize=8)
+def worker_environment(runtime: Runtime) -> Mapping[str, str]:
+    """Return what a task's process may see of this process's environment, as it was at the first
+    task: a look at each variable takes as long as a commit.
+    """
     return visible_environment(runtime, os.environ)
 
 

@@ -60,12 +60,23 @@ def plan(registry: Registry, cls: type[Plugin], properties: Mapping[str, Any]) -
         field = shapes.get(key)
         if field is None or raw is None:
             continue
-        if field.shape.plugin or (field.read in (Read.TEXT, Read.TYPED) and has_expression(raw)):
+        if _moves(raw, field):
             moving.append((key, raw, field))
+        elif field.shape.plugin:
+            fixed[key] = _nested(registry, raw, field.shape, _as_written)
         else:
             fixed[key] = _converted(cls, key, raw, field.shape)
     ready = None if moving else _validated(cls, fixed)
     return Plan(cls, fixed, tuple(moving), registry, ready)
+
+
+def _moves(raw: Any, field: FieldShape) -> bool:
+    is_rendered = field.shape.plugin or field.read in (Read.TEXT, Read.TYPED)
+    return is_rendered and has_expression(raw)
+
+
+def _as_written(value: Any, typed: bool) -> Any:
+    return value
 
 
 def describe(error: ValidationError) -> str:

@@ -22,7 +22,7 @@ from runner.store.base import Store
 _REFERENCE = re.compile(r"\$\{(\w+)\}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Runtime:
     """The neighbours of a process. *envs* is what expressions may show: ``ENV_…`` variables, in
     lower case.

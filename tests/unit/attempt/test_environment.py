@@ -1,6 +1,6 @@
 import pytest
 
-from runner.attempt.environment import setting, visible_environment
+from runner.attempt.environment import setting, visible_environment, worker_environment
 from runner.errors import NotFound
 from tests.unit.runtimes import a_runtime
 
@@ -38,3 +38,11 @@ def test_a_plugin_sees_the_source_of_its_execution(runtime):
 def test_other_settings_are_not_for_tasks(runtime):
     with pytest.raises(NotFound):
         setting(runtime, None, "web.password")
+
+
+def test_the_environment_is_looked_through_once(runtime, monkeypatch):
+    monkeypatch.setenv("SEEN", "at first")
+    first = worker_environment(runtime)
+    monkeypatch.setenv("SEEN", "later")
+    assert worker_environment(runtime) is first
+    assert first["SEEN"] == "at first"

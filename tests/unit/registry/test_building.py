@@ -127,6 +127,15 @@ def test_a_task_with_expressions_is_built_each_time():
     assert REGISTRY.build(task, _render) is not REGISTRY.build(task, _render)
 
 
+def test_a_nested_object_without_expressions_is_built_once():
+    properties = {"part": {"type": "io.example.Part", "size": 3}, "count": "{{ five }}"}
+    task = FlowTask("t", "io.example.Probe", TaskKind.WORKER, properties)
+    first, second = (REGISTRY.build(task, _render) for _ in range(2))
+    assert first is not second
+    assert first.part is second.part
+    assert first.part.size == 3
+
+
 def test_types_are_found_by_alias_and_short_name():
     assert REGISTRY.canonical("io.example.Old") == "io.example.Probe"
     assert REGISTRY.canonical("aws.s3.List") == "io.kestra.plugin.aws.s3.List"
