@@ -11,6 +11,9 @@ from .parser import Parsed, parse
 from .registry import FILTERS, FUNCTIONS, TESTS, Extension, Table
 from .rendering import cut_raw, is_template
 
+_OPENING, _CLOSING = ("{{", "{%", "{#"), ("}}", "%}", "#}")
+_NOT_OURS = "braces of another tool belong between {% raw %} and {% endraw %}"
+
 
 def check(template: str) -> list[ExpressionProblem]:
     """The problems of the template: its syntax, or names of filters, functions and tests."""
@@ -20,9 +23,15 @@ def check(template: str) -> list[ExpressionProblem]:
     try:
         parsed = parse(text)
     except ExpressionError as error:
-        return [ExpressionProblem(error.reason, error.line or 1, error.column or 1)]
+        reason = error.reason if _is_lone(text) else f"{error.reason}; {_NOT_OURS}"
+        return [ExpressionProblem(reason, error.line or 1, error.column or 1)]
     found = [problem for node in _nodes(parsed) if (problem := _problem(node, parsed))]
     return sorted(found, key=lambda problem: (problem.line, problem.column))
+
+
+def _is_lone(text: str) -> bool:
+    """Say whether nothing stands around the braces: then they are meant for us."""
+    return text.lstrip()[:2] in _OPENING and text.rstrip()[-2:] in _CLOSING
 
 
 def _nodes(parsed: Parsed) -> Iterator[nodes.Node]:

@@ -1,6 +1,7 @@
 """What a task on a worker may do with files, keys, logs and triggers of its server."""
 
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -31,6 +32,21 @@ def subject():
         task=SimpleNamespace(id="t"),
         run=SimpleNamespace(id="r1"),
     )
+
+
+@pytest.mark.parametrize(
+    "name", ["my file (1).csv", "a b/ü#%.txt", "line\nbreak", "back\\slash", "🎈" * 60 + ".csv"]
+)
+def test_a_stored_name_is_one_that_a_uri_holds(runtime, subject, name):
+    files = TaskFiles(runtime, subject)
+
+    uri = files.put(b"x", name)
+
+    assert files.is_uri(uri)
+    assert re.fullmatch(r"kestra:///[-\w.~+=/]+", uri)
+    assert uri.rpartition(".")[2] == name.rpartition(".")[2] or "." not in name
+    with files.open(uri) as file:
+        assert file.read() == b"x"
 
 
 def test_a_task_measures_lists_and_removes_files_of_its_execution(runtime, subject):

@@ -18,7 +18,7 @@ def test_a_template_that_may_render_has_no_problem(template):
 
 
 def test_a_syntax_error_is_told_with_its_place():
-    (problem,) = check("line one\n{{ a b }}")
+    (problem,) = check("\n{{ a b }}")
     assert (problem.line, problem.column) == (2, 6)
     assert problem.message == "expected }}, found 'b'"
 
@@ -76,3 +76,13 @@ def test_arguments_that_cannot_fit_are_told(template, message):
 def test_syntax_errors_say_what_is_missing(template, message):
     (problem,) = check(template)
     assert message in problem.message
+
+
+@pytest.mark.parametrize(
+    "text", ["docker ps --format '{{.Names}}'", "echo ${#A}", "x {{- .Values.a -}}", "date +{%Y}"]
+)
+def test_braces_of_another_tool_are_told_how_to_stay(text):
+    (problem,) = check(text)
+
+    assert problem.message.endswith("belong between {% raw %} and {% endraw %}")
+    assert check(f"{{% raw %}}{text}{{% endraw %}}") == []
