@@ -35,3 +35,13 @@ def inner_task_run_id(parent_id: str, attempt: int, index: int) -> TaskRunId:
 def task_run_id(execution_id: str, sequence: int) -> TaskRunId:
     """Return the id of the *sequence*-th task run of an execution: the same for the same pair."""
     return TaskRunId(f"{execution_id}{encode(sequence, width=5)}")
+
+
+def slug(text: str) -> str:
+    """Return what stands for an id in paths: lower case, blanks and underscores to dashes, other
+    non-word characters dropped.
+    """
+    kept = "".join("-" if c in " _-" else c for c in text.lower() if c.isalnum() or c in " _-")
+    while "--" in kept:
+        kept = kept.replace("--", "-")
+    return kept.strip("-")

@@ -17,9 +17,9 @@ from runner.attempt.subject import Subject
 from runner.engine.codec import from_text, to_text
 from runner.engine.events import TaskSucceeded
 from runner.errors import HeadraceError, NotFound
+from runner.ids import slug
 from runner.model.logs import Level
 from runner.runtime import Runtime
-from runner.storage.base import slug
 
 _NO_FOLDER = "/"
 

@@ -25,6 +25,7 @@ from runner.engine import directories, lists, retry
 from runner.engine.events import ChildReported, TaskKilled, TaskSucceeded
 from runner.errors import NotFound, Unavailable
 from runner.expressions import Context, is_truthy
+from runner.ids import slug
 from runner.model.evolve import replace
 from runner.model.execution import Execution, TaskRun
 from runner.model.flow import Flow, Task
@@ -34,7 +35,6 @@ from runner.runtime import Runtime
 from runner.runtime.context import ExecutionVariables
 from runner.runtime.runs import RunView
 from runner.runtime.world import FlowWorld
-from runner.storage.base import slug
 from runner.store.base import AttemptRow, Metric
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from runner.engine.events import Resume
 from runner.errors import NotFound, Refused, Unavailable
 from runner.expressions import Context, render_value
+from runner.ids import slug
 from runner.model.evolve import replace
 from runner.model.execution import Execution, TaskRun
 from runner.model.inputs import resolve_inputs
@@ -21,7 +22,7 @@ from runner.model.states import State
 from runner.model.yaml import Document
 from runner.plugin import Purge, Purged, TriggerType
 from runner.runtime import Runtime
-from runner.storage.base import execution_path, slug
+from runner.storage.base import execution_path
 from runner.store.base import ExecutionFilter, LogQuery, Tx
 
 _PAGE = 1000
@@ -92,9 +93,7 @@ class TaskServer:
             with suppress(Unavailable):  # the sweep sends it
                 self._runtime.queue.send([wake])
 
-    def _asked(
-        self, tx: Tx, execution: Execution, inputs: Mapping[str, Any]
-    ) -> Mapping[str, Any] | None:
+    def _asked(self, tx: Tx, execution: Execution, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what the Pause asks for, out of *inputs*."""
         flow = self._runtime.flows.get(
             tx, execution.namespace, execution.flow_id, execution.revision
@@ -102,7 +101,7 @@ class TaskServer:
         paused = next((run for run in tx.task_runs.live(execution.id) if _is_paused(run)), None)
         written = flow.task(paused.task_id).properties.get("onResume") if paused else None
         if not written:
-            return None
+            return {}
         document = {"inputs": written}
         declared = read_inputs(Section(Report(Document(document, {})), document, ()))
         asked = replace(flow, inputs=declared)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, JsonValue
 
 from runner.errors import NotFound
+from runner.ids import slug
 from runner.model.flow import TaskKind
 from runner.plugin import Read, RunContext, Task, TaskError
 from runner.plugins._merging import merged
@@ -25,8 +26,9 @@ class _State(Task):
     taskrun_value: bool = Field(default=True, description="in loops: one for each value")
 
     def key(self, ctx: RunContext) -> str:
-        """Return the key under which it is stored."""
-        parts = ["states", *([] if self.namespace else [ctx.identity.flow_id]), self.name]
+        """Return the key under which it is stored, for `kv()` the same as Kestra's."""
+        flow = [] if self.namespace else [slug(ctx.identity.flow_id)]
+        parts = [*flow, "states", "tasks-states", self.name]
         value = ctx.identity.value
         if self.taskrun_value and value is not None:
             parts.append(hashlib.sha256(value.encode()).hexdigest()[:16])

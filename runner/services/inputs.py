@@ -70,11 +70,11 @@ class Inputs:
 
     def resolve_resume(
         self, flow: Flow, paused: TaskRun, execution: Execution, given: Mapping[str, Given]
-    ) -> Mapping[str, Any] | None:
-        """Return the inputs that a Pause asks for; None: it asks for none. Raises InputInvalid."""
+    ) -> Mapping[str, Any]:
+        """Return the inputs that a Pause asks for. Raises InputInvalid."""
         declared = resume_inputs(flow, paused.task_id)
         if not declared:
-            return None
+            return {}
         asked = replace(flow, inputs=declared)
         values = self._plain(asked, declared, given, execution.id)
         renderer = self.renderer(flow, execution.id)

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from runner.errors import InputInvalid
+from runner.ids import slug
 
 SCHEME = "kestra://"
 
@@ -73,16 +74,6 @@ def namespace_file_path(namespace: str, path: str) -> str:
 def blob_path(blob_id: str) -> str:
     """Path of a Git blob's content (namespace files of sources), addressed by its id."""
     return f"/_headrace/blobs/{blob_id[:2]}/{blob_id}"
-
-
-def slug(text: str) -> str:
-    """Kestra's slug: lower case, blanks and underscores to dashes, other non-word characters
-    dropped.
-    """
-    kept = "".join("-" if c in " _-" else c for c in text.lower() if c.isalnum() or c in " _-")
-    while "--" in kept:
-        kept = kept.replace("--", "-")
-    return kept.strip("-")
 
 
 _LONGEST_PART = 255

@@ -57,12 +57,13 @@ def test_a_state_is_merged_and_read_and_removed(ctx):
 
 def test_states_are_apart_by_flow_and_value(tmp_path):
     one = a_context(tmp_path / "1", identity=replace(IDENTITY, value="x"))
-    two = a_context(tmp_path / "2", identity=replace(IDENTITY, flow_id="other"))
+    two = a_context(tmp_path / "2", identity=replace(IDENTITY, flow_id="the_Other"))
 
     keys = {state.Get(**more).key(ctx) for ctx in (one, two) for more in ({}, {"name": "n"})}
 
     assert len(keys) == 4
-    assert state.Get(namespace=True, taskrun_value=False).key(one) == "states_default"
+    assert state.Get(namespace=True, taskrun_value=False).key(one) == "states_tasks-states_default"
+    assert state.Get().key(two) == "the-other_states_tasks-states_default"
 
 
 def test_a_templated_task_is_the_one_in_its_text(ctx):
