@@ -90,7 +90,9 @@ class Clone(Task):
         default=True, description="false trusts any ssh host: an attacker in between is not noticed"
     )
     trusted_ca_pem_path: str | None = Field(
-        default=None, description="file with the certificate authority of the server"
+        default=None,
+        description="file with the certificate authority of the server; below the working "
+        "directory, or a whole path on the worker",
     )
     no_proxy: bool = Field(default=False, description="connect without the worker's proxy")
     connect_timeout: int = Field(default=10_000, ge=1, description="milliseconds, for ssh")
@@ -200,15 +202,16 @@ class Clone(Task):
         url = checked_url(self.url or (own.url if own else ""))
         if is_local(url):
             raise TaskError(f"{url} is a path on the worker: only a source may be one")
-        with self._with_files(self._given(url)) as access:
+        with self._with_files(self._given(ctx, url)) as access:
             yield access
 
-    def _given(self, url: str) -> Access:
+    def _given(self, ctx: RunContext, url: str) -> Access:
+        ca = self.trusted_ca_pem_path
         return Access(
             url=url,
             username=self.username or "",
             password=self.password.get_secret_value() if self.password else "",
-            ca=Path(self.trusted_ca_pem_path) if self.trusted_ca_pem_path else None,
+            ca=ctx.working_dir / ca if ca else None,
             timeout=timedelta(milliseconds=self.read_timeout),
             connect_timeout=timedelta(milliseconds=self.connect_timeout),
             check_host_key=self.check_host_key,

@@ -32,11 +32,26 @@ from runner.taskrunners.base import (
 )
 
 _INSTALLS = re.compile(
-    r"\b(?:pip3?|uv|npm|npx|yarn|pnpm|poetry)\b[^\n]*\b(?:install|add|sync|ci)\b"
+    r"\b(?:pip3?|uv|npm|yarn|pnpm|poetry|bun)\b[^\n]*\b(?:install|add|sync|ci)\b"
+    r"|\b(?:npx|uvx|bunx|jbang|uv +run|bun +run|deno +run)\b"
+    r"|\bgo +(?:run|build|get|install|mod|test)\b"
 )
+_CACHES = {  # variable that names a cache to its folder in ours
+    "PIP_CACHE_DIR": "pip",
+    "UV_CACHE_DIR": "uv",
+    "npm_config_cache": "npm",
+    "YARN_CACHE_FOLDER": "yarn",
+    "POETRY_CACHE_DIR": "poetry",
+    "BUN_INSTALL_CACHE_DIR": "bun",
+    "DENO_DIR": "deno",
+    "JBANG_CACHE_DIR": "jbang",
+    "GOMODCACHE": "go-modules",
+    "GOCACHE": "go-build",
+}
 _USE_CACHE = (  # a user who may not write there does without
-    f"if [ -w {CACHE_FOLDER} ]; then export PIP_CACHE_DIR={CACHE_FOLDER}/pip "
-    f"UV_CACHE_DIR={CACHE_FOLDER}/uv UV_LINK_MODE=copy npm_config_cache={CACHE_FOLDER}/npm; fi"
+    f"if [ -w {CACHE_FOLDER} ]; then export UV_LINK_MODE=copy "
+    + " ".join(f"{name}={CACHE_FOLDER}/{folder}" for name, folder in _CACHES.items())
+    + "; fi"
 )
 _SHELLS = {"sh", "bash", "dash", "ash", "zsh", "ksh"}
 _STARTERS = {"env", "busybox", "nice", "sudo", "tini"}  # programs that start the one named next

@@ -630,6 +630,11 @@ def test_the_module_for_scripts_needs_nothing_of_ours():
         ("python -m pip install -r requirements.txt", True),
         ("uv pip install x", True),
         ("npm ci", True),
+        ("uv run main.py", True),
+        ("npx tsc", True),
+        ("go run main.go", True),
+        ("deno run -A main.ts", True),
+        ("echo let it go", False),
         ("echo install", False),
     ],
 )
