@@ -241,6 +241,15 @@ class NamespaceFile:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class FileVersion:
+    """What a namespace file was until it was written again; *at*: when that had been written."""
+
+    path: str
+    version: int
+    at: datetime
+
+
 class NamespaceFiles(Protocol):
     """Namespace files as the execution sees them: those of its commit, or the API's own."""
 
@@ -251,6 +260,15 @@ class NamespaceFiles(Protocol):
 
     def delete(self, namespace: str, path: str) -> bool:
         """Remove a file; False: there was none. Raises Refused: Git owns it."""
+
+    def namespaces(self) -> Sequence[str]:
+        """Return the namespaces that have files of the API's own."""
+
+    def versions(self, namespace: str) -> Sequence[FileVersion]:
+        """Return what the API's own files were before, by path and version."""
+
+    def forget(self, namespace: str, version: FileVersion) -> bool:
+        """Remove what a file was before; False: it is not there."""
 
 
 class TaskKv(Protocol):

@@ -32,7 +32,7 @@ from runner.expressions import Context, EmptyWorld, ExpressionError, render_valu
 from runner.expressions import Settings as ExpressionSettings
 from runner.model.logs import Level, LogLine
 from runner.model.states import State
-from runner.plugin import Identity, NamespaceFile, Task, TaskStopped
+from runner.plugin import FileVersion, Identity, NamespaceFile, Task, TaskStopped
 from runner.registry import load
 from runner.sealing import Seal
 from runner.taskrunners.base import CannotRun, Command, Ended, LineSink
@@ -128,6 +128,7 @@ class FakeNamespaceFiles:
 
     def __init__(self, stored: Mapping[str, Mapping[str, bytes]] | None = None) -> None:
         self.stored = {name: dict(files) for name, files in (stored or {}).items()}
+        self.before: dict[str, Sequence[FileVersion]] = {}
 
     def list(self, namespace: str) -> Sequence[NamespaceFile]:
         files = self.stored.get(namespace, {})
@@ -144,6 +145,17 @@ class FakeNamespaceFiles:
 
     def delete(self, namespace: str, path: str) -> bool:
         return self.stored.get(namespace, {}).pop(path, None) is not None
+
+    def namespaces(self) -> Sequence[str]:
+        return sorted(self.stored)
+
+    def versions(self, namespace: str) -> Sequence[FileVersion]:
+        return self.before.get(namespace, ())
+
+    def forget(self, namespace: str, version: FileVersion) -> bool:
+        known = list(self.before.get(namespace, ()))
+        self.before[namespace] = [each for each in known if each != version]
+        return version in known
 
 
 class FakeKv:

@@ -14,11 +14,17 @@ from runner import ids
 from runner.attempt.subject import Subject
 from runner.errors import ArgumentInvalid, Forbidden, Refused
 from runner.model.names import NAMESPACE
-from runner.plugin import NamespaceFile
+from runner.plugin import FileVersion, NamespaceFile
 from runner.runtime import Runtime
-from runner.runtime.files import NAMESPACE_SCHEME, open_namespace_file, open_uri
-from runner.storage.base import SCHEME, execution_path, namespace_file_path, task_path
-from runner.store.base import NamespaceFileRow, Tx
+from runner.runtime.files import (
+    NAMESPACE_SCHEME,
+    open_namespace_file,
+    open_uri,
+    remove_namespace_file,
+    write_namespace_file,
+)
+from runner.storage.base import SCHEME, execution_path, task_path
+from runner.store.base import Tx
 
 _URI = re.compile(r"(kestra:///|nsfile://|file:///)\S+")
 _NO_URI_CHARACTER = re.compile(r"[^-\w.~+=]")
@@ -116,23 +122,37 @@ class NamespaceFiles:
         if fault := NAMESPACE.fault(namespace):
             raise ArgumentInvalid(f"the namespace '{namespace}' is not valid: {fault}")
         self._check_place(namespace, path)
-        stored = self._runtime.storage.put(namespace_file_path(namespace, path), source)
-        now = self._runtime.clock.now()
-        uri = SCHEME + stored.path
-        with self._runtime.store.begin() as tx:
-            tx.namespace_files.save(
-                NamespaceFileRow(namespace, path, uri, stored.size, created_at=now, updated_at=now)
-            )
+        write_namespace_file(self._runtime, namespace, path, source)
 
     def delete(self, namespace: str, path: str) -> bool:
         """Remove a file; False: there was none. Raises Refused."""
         with self._runtime.store.begin() as tx:
             if path in self._of_git(tx, namespace):
                 raise Refused(f"the file '{path}' belongs to a Git source: change it there")
-            row = tx.namespace_files.find(namespace, path)
+            contents = remove_namespace_file(self._runtime, tx, namespace, path)
+        for content in contents:
+            self._runtime.storage.delete(content)
+        return bool(contents)
+
+    def namespaces(self) -> Sequence[str]:
+        """Return the namespaces that have files of the API."""
+        with self._runtime.store.read() as tx:
+            return tx.namespace_files.namespaces()
+
+    def versions(self, namespace: str) -> Sequence[FileVersion]:
+        """Return what the files of the API were before, by path and version."""
+        with self._runtime.store.read() as tx:
+            rows = tx.namespace_files.versions(namespace)
+        return [FileVersion(row.path, row.version, row.updated_at) for row in rows]
+
+    def forget(self, namespace: str, version: FileVersion) -> bool:
+        """Remove what a file was before; False: it is not there."""
+        with self._runtime.store.begin() as tx:
+            rows = tx.namespace_files.versions(namespace, version.path)
+            row = next((each for each in rows if each.version == version.version), None)
             if row is None:
                 return False
-            tx.namespace_files.remove(namespace, path)
+            tx.namespace_files.forget(row)
         self._runtime.storage.delete(row.uri.removeprefix(SCHEME))
         return True
 

@@ -13,8 +13,10 @@ from pydantic import BaseModel, BeforeValidator, Field, JsonValue, model_validat
 from runner import durations
 from runner.errors import Expired, NotFound, Refused
 from runner.model.flow import TaskKind
+from runner.model.logs import Level
 from runner.plugin import Read, RunContext, Task, TaskError
 from runner.plugins._merging import merged, with_path
+from runner.plugins._purging import OfNamespaces, check_one_of_two
 
 Kind = Literal["STRING", "NUMBER", "BOOLEAN", "DATETIME", "DATE", "DURATION", "JSON"]
 
@@ -192,12 +194,11 @@ class PurgeBehavior(BaseModel):
 
     @model_validator(mode="after")
     def _one_of_two(self) -> PurgeBehavior:
-        if self.before is not None and self.keep_amount is not None:
-            raise ValueError("Cannot set both 'before' and 'keepAmount' properties")
+        check_one_of_two(self.type, self.before, self.keep_amount)
         return self
 
 
-class PurgeKV(Task):
+class PurgeKV(OfNamespaces):
     """Remove keys, those that have expired if nothing else is said.
 
     Old versions of values are not kept here, so that ``type: version`` finds nothing to remove.
@@ -212,9 +213,6 @@ class PurgeKV(Task):
     deprecated: ClassVar = {"expiredOnly": "'expiredOnly' is deprecated: use 'behavior'"}
 
     type: Literal["io.kestra.plugin.core.kv.PurgeKV"] = "io.kestra.plugin.core.kv.PurgeKV"
-    namespaces: list[str] | None = Field(default=None, description="default: all")
-    namespace_pattern: str | None = Field(default=None, description="with * and ?, not both")
-    include_child_namespaces: bool = Field(default=True, description="those below too")
     key_pattern: str | None = Field(default=None, description="which keys, with * and ?")
     behavior: PurgeBehavior = Field(default=PurgeBehavior(), description="which of them")
     expired_only: bool | None = Field(default=None, description="use behavior")
@@ -223,23 +221,12 @@ class PurgeKV(Task):
         size: int = Field(description="how many were removed")
 
     def run(self, ctx: RunContext) -> Outputs:
-        if self.namespaces and self.namespace_pattern:
-            raise TaskError("either 'namespaces' or 'namespacePattern' may be set, not both")
         if self.behavior.type == "version":
             return self.Outputs(size=0)
-        places = [each for each in ctx.kv.namespaces() if self._is_meant(each)]
-        return self.Outputs(size=sum(self._purged(ctx, namespace) for namespace in places))
-
-    def _is_meant(self, namespace: str) -> bool:
-        if self.namespace_pattern:
-            return fnmatchcase(namespace, self.namespace_pattern)
-        if not self.namespaces:
-            return True
-        below = self.include_child_namespaces
-        return any(
-            namespace == each or (below and namespace.startswith(f"{each}."))
-            for each in self.namespaces
-        )
+        places = self.chosen(ctx.kv.namespaces())
+        size = sum(self._purged(ctx, namespace) for namespace in places)
+        ctx.log.write(Level.INFO, f"purged {size} keys in {len(places)} namespaces")
+        return self.Outputs(size=size)
 
     def _purged(self, ctx: RunContext, namespace: str) -> int:
         only = self.behavior.expired_only if self.expired_only is None else self.expired_only

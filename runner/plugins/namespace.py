@@ -5,14 +5,20 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from fnmatch import fnmatchcase
+from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, model_validator
 
 from runner.errors import NotFound, Refused
+from runner.model.logs import Level
 from runner.plugin import RunContext, Task, TaskError
 from runner.plugins import _globs
+from runner.plugins._dates import moment
+from runner.plugins._purging import OfNamespaces, check_one_of_two
 from runner.plugins.storage import mapping, texts
 
 
@@ -91,25 +97,22 @@ class DownloadFiles(Task):
     )
     namespace: str = Field(description="whose files")
     files: JsonValue = Field(description="a pattern, or a list of them")
-    destination: str = Field(default="", description="put before the names in the outputs")
+    destination: str = Field(default="", description="folder of the copies")
 
     class Outputs(Task.Outputs):
-        files: dict[str, str] = Field(description="path to URI of the copy")
+        files: dict[str, str] = Field(description="path, from a slash on, to URI of the copy")
 
     def run(self, ctx: RunContext) -> Outputs:
-        found = {
-            self._shown(path): self._copied(ctx, path)
-            for path in _matching(ctx, self.namespace, self.files)
-        }
+        paths = _matching(ctx, self.namespace, self.files)
+        found = {f"/{path}": self._copied(ctx, path) for path in paths}
         ctx.metric("downloaded", "counter", len(found))
         return self.Outputs(files=found)
 
-    def _shown(self, path: str) -> str:
-        return posixpath.join(self.destination, path) if self.destination else path
-
     def _copied(self, ctx: RunContext, path: str) -> str:
         with ctx.namespace_files.open(self.namespace, path) as file:
-            return ctx.files.put(file, path)
+            uri = ctx.files.put(file, posixpath.join(self.destination.strip("/"), path))
+        ctx.log.write(Level.DEBUG, f"Downloaded {uri}")
+        return uri
 
 
 class DeleteFiles(Task):
@@ -152,14 +155,27 @@ class PurgeBehavior(BaseModel):
     model_config = Task.model_config
 
     type: Literal["version"] = Field(default="version", description="old versions")
-    before: str | None = Field(default=None, description="older than this date")
-    keep_amount: int | None = Field(default=None, description="how many stay")
+    before: str | None = Field(default=None, description="those of before this date and time")
+    keep_amount: int | None = Field(
+        default=None, ge=1, description="how many stay, the present one among them"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> PurgeBehavior:
+        check_one_of_two(self.type, self.before, self.keep_amount)
+        return self
+
+    def spares(self, age: int, at: datetime) -> bool:
+        """Say whether a version stays that is the *age*-th before the present one."""
+        if self.keep_amount is not None:
+            return age < self.keep_amount
+        return at >= moment("before", str(self.before))
 
 
-class PurgeFiles(Task):
-    """Remove old versions of namespace files.
+class PurgeFiles(OfNamespaces):
+    """Remove old versions of namespace files; the present one stays.
 
-    Here the API's files have one version, and Git keeps those of its own: nothing is removed.
+    Git keeps the versions of its own files, and they stay there.
 
     Example:
         - id: tidy_up
@@ -170,9 +186,6 @@ class PurgeFiles(Task):
     type: Literal["io.kestra.plugin.core.namespace.PurgeFiles"] = (
         "io.kestra.plugin.core.namespace.PurgeFiles"
     )
-    namespaces: list[str] | None = Field(default=None, description="default: all")
-    namespace_pattern: str | None = Field(default=None, description="with * and ?, not both")
-    include_child_namespaces: bool = Field(default=True, description="those below too")
     file_pattern: str | None = Field(default=None, description="which files, with * and ?")
     behavior: PurgeBehavior = Field(
         default=PurgeBehavior(keep_amount=1), description="which versions"
@@ -182,9 +195,22 @@ class PurgeFiles(Task):
         size: int = Field(description="how many were removed")
 
     def run(self, ctx: RunContext) -> Outputs:
-        if self.namespaces and self.namespace_pattern:
-            raise TaskError("either 'namespaces' or 'namespacePattern' may be set, not both")
-        return self.Outputs(size=0)
+        places = self.chosen(ctx.namespace_files.namespaces())
+        size = sum(self._purged(ctx, namespace) for namespace in places)
+        ctx.log.write(Level.INFO, f"purged {size} files in {len(places)} namespaces")
+        return self.Outputs(size=size)
+
+    def _purged(self, ctx: RunContext, namespace: str) -> int:
+        known = sorted(ctx.namespace_files.versions(namespace), key=lambda each: each.path)
+        gone = 0
+        for path, group in groupby(known, key=lambda each: each.path):
+            if not fnmatchcase(path, self.file_pattern or "*"):
+                continue
+            newest_first = sorted(group, key=lambda each: each.version, reverse=True)
+            for age, each in enumerate(newest_first, 1):
+                if not self.behavior.spares(age, each.at):
+                    gone += ctx.namespace_files.forget(namespace, each)
+        return gone
 
 
 def _matching(ctx: RunContext, namespace: str, patterns: JsonValue) -> list[str]:

@@ -13,7 +13,7 @@ from runner import ids
 from runner.errors import HeadraceError, NotFound
 from runner.expressions import ExpressionError, HttpRequest, secret_entry
 from runner.model.logs import Level, LogLine
-from runner.runtime.files import open_uri
+from runner.runtime.files import NAMESPACE_SCHEME, open_uri, open_version
 from runner.runtime.runs import Reader
 from runner.store.base import KvRow, LogQuery
 
@@ -94,7 +94,7 @@ class FlowWorld:
 
     def read(self, uri: str, version: int | None = None) -> str:
         try:
-            with self._opened(uri) as stream:
+            with self._opened(uri, version) as stream:
                 content = stream.read(_MAX_READ_BYTES + 1)
         except HeadraceError as exc:
             raise ExpressionError(f"cannot read {uri}: {exc.message}") from exc
@@ -104,7 +104,10 @@ class FlowWorld:
             )
         return content.decode("utf-8", "replace")
 
-    def _opened(self, uri: str) -> BinaryIO:
+    def _opened(self, uri: str, version: int | None = None) -> BinaryIO:
+        if version is not None and uri.startswith(NAMESPACE_SCHEME):
+            namespace, _, path = uri.removeprefix(NAMESPACE_SCHEME).partition("/")
+            return open_version(self._runtime, namespace or self._namespace, path, version)
         return open_uri(
             self._runtime, uri, self._namespace, self._source, self._commit, reader=self._reader
         )

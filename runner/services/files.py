@@ -6,7 +6,7 @@ import io
 import posixpath
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import BinaryIO
 
@@ -14,10 +14,11 @@ from runner.clock import EPOCH
 from runner.errors import ArgumentInvalid, NotFound, Refused, TooLarge
 from runner.model.names import NAMESPACE
 from runner.runtime import Runtime
+from runner.runtime.files import remove_namespace_file, write_namespace_file
 from runner.services.audit import record
 from runner.services.principal import Principal
-from runner.storage.base import SCHEME, blob_path, namespace_file_path
-from runner.store.base import NamespaceFileRow, Tx
+from runner.storage.base import SCHEME, blob_path
+from runner.store.base import FileVersionRow, NamespaceFileRow, Tx
 
 _LONGEST_NAME = 255
 _LONGEST_PATH = 2048
@@ -29,6 +30,7 @@ _RESERVED = "_flows"
 class NamespaceFile:
     """A file: path without leading slash; *source* is the Git source that owns it, or None."""
 
+    namespace: str
     path: str
     size: int
     modified_at: datetime
@@ -50,17 +52,41 @@ class Files:
         with self._runtime.store.read() as tx:
             return sorted(_files(tx, namespace).values(), key=lambda each: each.path)
 
-    def get(self, namespace: str, path: str) -> NamespaceFile:
-        """Return one file. Raises NotFound."""
+    def get(self, namespace: str, path: str, version: int | None = None) -> NamespaceFile:
+        """Return one file, or what one of the API was. Raises NotFound."""
         wanted = checked_path(path)
         for each in self.list(namespace):
             if each.path == wanted:
-                return each
+                return each if version in (None, each.version) else self._was(each, version)
         raise NotFound(f"there is no file '{wanted}' in the namespace '{namespace}'")
 
-    def open(self, namespace: str, path: str) -> BinaryIO:
-        """Open a file; the caller closes it. Raises NotFound."""
-        return self._runtime.storage.open(self.get(namespace, path).stored_at)
+    def _was(self, file: NamespaceFile, version: int | None) -> NamespaceFile:
+        for row in self._before(file):
+            if row.version == version:
+                stored_at = row.uri.removeprefix(SCHEME)
+                return replace(
+                    file,
+                    size=row.size,
+                    modified_at=row.updated_at,
+                    stored_at=stored_at,
+                    version=row.version,
+                )
+        raise NotFound(f"there is no version {version} of the file '{file.path}'")
+
+    def _before(self, file: NamespaceFile) -> Sequence[FileVersionRow]:
+        if file.source is not None:
+            return ()
+        with self._runtime.store.read() as tx:
+            return tx.namespace_files.versions(file.namespace, file.path)
+
+    def open(self, namespace: str, path: str, version: int | None = None) -> BinaryIO:
+        """Open a file, or one of the API as it was; the caller closes it. Raises NotFound."""
+        return self._runtime.storage.open(self.get(namespace, path, version).stored_at)
+
+    def versions(self, namespace: str, path: str) -> Sequence[int]:
+        """Return the numbers of a file's versions, the present one last. Raises NotFound."""
+        file = self.get(namespace, path)
+        return [*(row.version for row in self._before(file)), file.version]
 
     def write(self, namespace: str, path: str, content: BinaryIO, *, by: Principal) -> None:
         """Create or replace a file. Raises Refused: Git owns it."""
@@ -68,14 +94,11 @@ class Files:
         if not wanted:
             raise ArgumentInvalid("a path is needed")
         self._check_place(namespace, wanted)
-        stored = self._runtime.storage.put(namespace_file_path(namespace, wanted), content)
-        now = self._runtime.clock.now()
-        row = NamespaceFileRow(
-            namespace, wanted, SCHEME + stored.path, stored.size, created_at=now, updated_at=now
-        )
-        with self._runtime.store.begin() as tx:
-            tx.namespace_files.save(row)
+
+        def note(tx: Tx) -> None:
             record(self._runtime, tx, by, "file.write", f"{namespace}/{wanted}")
+
+        write_namespace_file(self._runtime, namespace, wanted, content, note)
 
     def write_archive(self, namespace: str, path: str, archive: BinaryIO, *, by: Principal) -> None:
         """Unpack a zip below *path*. Raises ArgumentInvalid, TooLarge."""
@@ -106,12 +129,13 @@ class Files:
             raise NotFound(f"there is no file or directory '{wanted}'")
         for each in gone:
             _check_is_ours(each)
+        contents: list[str] = []
         with self._runtime.store.begin() as tx:
             for each in gone:
-                tx.namespace_files.remove(namespace, each.path)
+                contents += remove_namespace_file(self._runtime, tx, namespace, each.path)
             record(self._runtime, tx, by, "file.delete", f"{namespace}/{wanted}")
-        for each in gone:
-            self._runtime.storage.delete(each.stored_at)
+        for stored_at in contents:
+            self._runtime.storage.delete(stored_at)
 
     def _below(self, namespace: str, path: str) -> Sequence[NamespaceFile]:
         folder = f"{path}/" if path else ""
@@ -126,8 +150,9 @@ class Files:
         with self._runtime.storage.open(each.stored_at) as content:
             self.write(namespace, target, content, by=by)
         with self._runtime.store.begin() as tx:
-            tx.namespace_files.remove(namespace, each.path)
-        self._runtime.storage.delete(each.stored_at)
+            contents = remove_namespace_file(self._runtime, tx, namespace, each.path)
+        for stored_at in contents:
+            self._runtime.storage.delete(stored_at)
 
     def _check_place(self, namespace: str, path: str) -> None:
         """A file must not stand where a folder is, nor over one of Git's."""
@@ -170,7 +195,7 @@ def _files(tx: Tx, namespace: str) -> dict[str, NamespaceFile]:
         at = source.synced_at or EPOCH
         for file in tx.trees.files(source.tree, namespace):
             found[file.path] = NamespaceFile(
-                file.path, file.size, at, at, blob_path(file.blob), source=source.name
+                namespace, file.path, file.size, at, at, blob_path(file.blob), source=source.name
             )
     return found
 
@@ -178,7 +203,13 @@ def _files(tx: Tx, namespace: str) -> dict[str, NamespaceFile]:
 def _own(row: NamespaceFileRow) -> NamespaceFile:
     stored_at = row.uri.removeprefix(SCHEME)
     return NamespaceFile(
-        row.path, row.size, row.updated_at, row.created_at, stored_at, version=row.version
+        row.namespace,
+        row.path,
+        row.size,
+        row.updated_at,
+        row.created_at,
+        stored_at,
+        version=row.version,
     )
 
 

@@ -71,6 +71,11 @@ def namespace_file_path(namespace: str, path: str) -> str:
     return f"/{namespace.replace('.', '/')}/_files/{path}"
 
 
+def file_version_path(namespace: str, path: str, version: int) -> str:
+    """Path of what such a file was before it was written again."""
+    return f"/{namespace.replace('.', '/')}/_file_versions/{path}/{version}"
+
+
 def blob_path(blob_id: str) -> str:
     """Path of a Git blob's content (namespace files of sources), addressed by its id."""
     return f"/_headrace/blobs/{blob_id[:2]}/{blob_id}"

@@ -305,6 +305,18 @@ class NamespaceFileRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FileVersionRow:
+    """What a namespace file was before it was written again; *uri* is where that content lies."""
+
+    namespace: str
+    path: str
+    version: int
+    uri: str
+    size: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantineRow:
     """Something that made a service raise. *until* None with *tries* at the bound: never again by
     itself.
@@ -746,8 +758,17 @@ class NamespaceFileRows(Protocol):
     def save(self, row: NamespaceFileRow) -> None:
         """Write it; an existing one keeps *created_at* and its version grows by one."""
 
-    def remove(self, namespace: str, path: str) -> bool: ...
+    def remove(self, namespace: str, path: str) -> bool:
+        """Remove one, with what it was before; True if it was there."""
+
     def namespaces(self) -> Sequence[str]: ...
+    def keep(self, row: FileVersionRow) -> None:
+        """Remember what a file was before; one that is known stays as it is."""
+
+    def versions(self, namespace: str, path: str | None = None) -> Sequence[FileVersionRow]:
+        """Return what a file (None: all of the namespace) was before, by path and version."""
+
+    def forget(self, row: FileVersionRow) -> bool: ...
 
 
 class StoredFiles(Protocol):

@@ -10,7 +10,7 @@ from runner.store.base import Store
 from runner.store.sql import Database, DatabaseVersionWrong
 from runner.store.transaction import SqlStore
 
-VERSION = "0002"
+VERSION = "0003"
 """The revision of the tables that this code works with: the head of `runner/store/migrations`."""
 
 Synchronous = Literal["NORMAL", "FULL"]

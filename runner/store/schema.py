@@ -523,6 +523,20 @@ namespace_files = Table(
     PrimaryKeyConstraint("namespace", "path"),
 )
 
+# What such files were before they were written again.
+namespace_file_versions = Table(
+    "namespace_file_versions",
+    STATE,
+    _text("namespace", nullable=False),
+    _text("path", nullable=False),
+    Column("version", Integer, nullable=False),
+    _text("uri", nullable=False),
+    Column("size", BigInteger, nullable=False),
+    _moment("updated_at", nullable=False),
+    PrimaryKeyConstraint("namespace", "path", "version"),
+    **_BY_KEY,
+)
+
 # Internal storage in the database (storage: database).
 stored_files = Table(
     "stored_files",

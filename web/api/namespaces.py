@@ -142,8 +142,8 @@ def _secrets_page(namespace: str) -> dict[str, Any]:
 @needs(FILES_READ)
 def read_file(namespace: str) -> Response:
     """Return the content of a file."""
-    found = services().files.get(namespace, _path())
-    stream = services().files.open(namespace, found.path)
+    found = services().files.get(namespace, _path(), _revision())
+    stream = services().files.open(namespace, found.path, found.version)
     return attachment(stream, posixpath.basename(found.path), found.size)
 
 
@@ -231,8 +231,9 @@ def search_files(namespace: str) -> Response:
 @bp.get("/<namespace>/files/revisions")
 @needs(FILES_READ)
 def file_revisions(namespace: str) -> Response:
-    """Return the number of a file's versions."""
-    return json_response([{"revision": services().files.get(namespace, _path()).version}])
+    """Return the numbers of a file's versions."""
+    versions = services().files.versions(namespace, _path())
+    return json_response([{"revision": version} for version in versions])
 
 
 @bp.get("/<namespace>/files/export")
@@ -240,6 +241,15 @@ def file_revisions(namespace: str) -> Response:
 def export_files(namespace: str) -> Response:
     """Say that it is not built yet."""
     raise NotBuilt("exporting namespace files is not available yet")
+
+
+def _revision() -> int | None:
+    given = request.args.get("revision")
+    if given is None:
+        return None
+    if not given.isdigit():
+        raise BadRequest(f"revision must be a number, not {given!r}")
+    return int(given)
 
 
 def _path(name: str = "path") -> str:

@@ -5,6 +5,7 @@ import pytest
 from runner.errors import NotFound
 from runner.store.base import (
     CommitRow,
+    FileVersionRow,
     NamespaceFileRow,
     ProblemRow,
     SourceRow,
@@ -132,6 +133,19 @@ def test_a_removed_source_leaves_nothing_of_its_own(tx):
     tx.sources.remove("team")
     assert tx.sources.list() == tx.source_problems.of_source("team") == []
     assert tx.sync_runs.of_source("team").items == []
+
+
+def test_namespace_files_remember_what_they_were(tx):
+    rows = [FileVersionRow("a.b", "x.sql", n, f"kestra:///{n}", n, at(n)) for n in (1, 2)]
+    other = FileVersionRow("a.b", "y.sql", 1, "kestra:///y", 1, at(1))
+    for row in (*reversed(rows), other, replace(rows[0], uri="kestra:///again")):
+        tx.namespace_files.keep(row)
+
+    assert tx.namespace_files.versions("a.b", "x.sql") == rows
+    assert tx.namespace_files.versions("a.b") == [*rows, other]
+    assert [tx.namespace_files.forget(rows[0]) for _ in range(2)] == [True, False]
+    tx.namespace_files.remove("a.b", "x.sql")
+    assert tx.namespace_files.versions("a.b") == [other]
 
 
 def test_namespace_files_count_versions(tx):

@@ -107,7 +107,7 @@ def test_a_database_without_tables_is_refused_with_the_way_out(new_url):
 def test_a_database_of_another_version_is_refused_with_the_way_out(new_url, monkeypatch):
     migrate(new_url)
     monkeypatch.setattr(opening, "VERSION", "9999")
-    with pytest.raises(HeadraceError, match=r"0002.*9999.*headrace db upgrade"):
+    with pytest.raises(HeadraceError, match=r"0003.*9999.*headrace db upgrade"):
         check_version(new_url)
 
 

@@ -11,7 +11,9 @@ from runner.attempt.files import NamespaceFiles, TaskFiles
 from runner.attempt.kv import stored
 from runner.attempt.server import TaskServer
 from runner.errors import ArgumentInvalid, Forbidden, NotFound
+from runner.expressions import ExpressionError
 from runner.model.logs import Level, LogLine
+from runner.runtime.world import FlowWorld
 from runner.store.base import TriggerRow
 from tests.unit.runtimes import a_runtime
 
@@ -74,6 +76,27 @@ def test_namespace_files_are_written_read_and_removed(runtime, subject):
         assert file.read() == b"hi"
     assert files.delete(NS, "a/x.txt")
     assert not files.delete(NS, "a/x.txt")
+
+
+def test_what_a_namespace_file_was_is_kept_until_it_is_purged_or_the_file_goes(runtime, subject):
+    files = NamespaceFiles(runtime, subject)
+    for content in (b"one", b"two", b"three"):
+        files.put(NS, "x.txt", io.BytesIO(content))
+    world = FlowWorld(runtime, NS)
+
+    assert files.namespaces() == [NS]
+    assert [(each.path, each.version) for each in files.versions(NS)] == [
+        ("x.txt", 1),
+        ("x.txt", 2),
+    ]
+    assert [world.read(f"nsfile://{NS}/x.txt", n) for n in (1, 2, 3)] == ["one", "two", "three"]
+    with pytest.raises(ExpressionError, match="no version 4"):
+        world.read(f"nsfile://{NS}/x.txt", 4)
+    first = files.versions(NS)[0]
+    assert [files.forget(NS, first) for _ in range(2)] == [True, False]
+    files.put(NS, "x.txt", io.BytesIO(b"four"))
+    assert files.delete(NS, "x.txt")
+    assert list(runtime.storage.list(f"/{NS.replace('.', '/')}/")) == []
 
 
 @pytest.mark.parametrize("path", ["a", "a/x.txt/y", "../x", ""])

@@ -1,6 +1,8 @@
+from datetime import UTC, datetime
+
 import pytest
 
-from runner.plugin import TaskError
+from runner.plugin import FileVersion, TaskError
 from runner.plugins import namespace
 from tests.unit.plugins.rendering import a_context
 
@@ -62,14 +64,14 @@ def test_an_upload_needs_files(ctx):
 def test_files_are_downloaded_by_pattern(pattern, found, ctx):
     outputs = namespace.DownloadFiles(namespace="a.b", files=pattern).run(ctx)
 
-    assert sorted(outputs.files) == found
+    assert sorted(outputs.files) == [f"/{path}" for path in found]
     assert [(m.name, m.value) for m in ctx.metrics] == [("downloaded", len(found))]
 
 
-def test_a_destination_stands_before_the_names(ctx):
+def test_a_destination_is_the_folder_of_the_copies(ctx):
     outputs = namespace.DownloadFiles(namespace="a.b", files="main.py", destination="in").run(ctx)
 
-    assert list(outputs.files) == ["in/main.py"]
+    assert outputs.files["/main.py"].endswith("in/main.py")
 
 
 def test_files_are_deleted_by_pattern(ctx):
@@ -78,5 +80,37 @@ def test_files_are_deleted_by_pattern(ctx):
     assert list(ctx.namespace_files.stored["a.b"]) == ["main.py"]
 
 
-def test_there_are_no_old_versions_to_purge(ctx):
-    assert namespace.PurgeFiles(namespaces=["a.b"]).run(ctx).size == 0
+def version(path, number):
+    return FileVersion(path, number, datetime(2026, 1, number, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("behavior", "left"),
+    [
+        ({"keep_amount": 1}, []),
+        ({"keep_amount": 3}, [("main.py", 2), ("main.py", 3), ("q.sql", 1)]),
+        ({"before": "2026-01-02T12:00:00Z"}, [("main.py", 3)]),
+    ],
+)
+def test_old_versions_of_files_are_purged(behavior, left, ctx):
+    before = [version("main.py", 1), version("main.py", 2), version("main.py", 3)]
+    ctx.namespace_files.before = {"a.b": [*before, version("q.sql", 1)]}
+
+    purged = namespace.PurgeFiles(
+        namespaces=["a"], behavior=namespace.PurgeBehavior(**behavior)
+    ).run(ctx)
+
+    assert [(each.path, each.version) for each in ctx.namespace_files.versions("a.b")] == left
+    assert purged.size == 4 - len(left)
+
+
+def test_only_files_that_fit_are_purged(ctx):
+    ctx.namespace_files.before = {"a.b": [version("main.py", 1), version("q.sql", 1)]}
+
+    assert namespace.PurgeFiles(file_pattern="*.sql").run(ctx).size == 1
+
+
+@pytest.mark.parametrize("behavior", [{}, {"keepAmount": 0}, {"keepAmount": 1, "before": "x"}])
+def test_versions_are_chosen_in_one_way(behavior):
+    with pytest.raises(ValueError, match="keepAmount"):
+        namespace.PurgeBehavior(type="version", **behavior)

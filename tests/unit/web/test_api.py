@@ -576,6 +576,13 @@ def test_namespace_files_over_the_api(client):
     assert [each["fileName"] for each in listed] == ["main.py"]
     assert client.get(f"{base}/stats?path=/scripts").json["type"] == "Directory"
     assert client.get(f"{base}/search?q=main").json == ["/scripts/main.py"]
+    again = {"fileContent": (io.BytesIO(b"print(2)\n"), "main.py")}
+    assert client.post(f"{base}?path=/scripts/main.py", data=again).status_code == 200
+    versions = client.get(f"{base}/revisions?path=/scripts/main.py").json
+    assert versions == [{"revision": 1}, {"revision": 2}]
+    assert client.get(f"{base}?path=/scripts/main.py&revision=1").data == b"print(1)\n"
+    assert client.get(f"{base}?path=/scripts/main.py").data == b"print(2)\n"
+    assert client.get(f"{base}?path=/scripts/main.py&revision=3").status_code == 404
     assert client.put(f"{base}?from=/scripts/main.py&to=/app.py").status_code == 200
     assert client.get(f"{base}/directory?path=/scripts").status_code == 404
     assert client.delete(f"{base}?path=/app.py").status_code == 200
