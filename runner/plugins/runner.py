@@ -291,8 +291,8 @@ def _split(host: str) -> tuple[str, str]:
 def _of_config(entry: Mapping[str, str]) -> Mapping[str, str]:
     """Return an entry of ``auths`` as the engine's API names it. Raises ValueError."""
     known = {"username", "password", "auth", "identitytoken", "registrytoken"}
-    fields = {name.replace("token", "_token"): entry[name] for name in known & set(entry)}
-    return Credentials(**fields).for_engine()
+    fields = {name.replace("token", "_token"): entry.get(name) for name in known}
+    return Credentials.model_validate(fields).for_engine()
 
 
 def _plain(secret: SecretStr | None) -> str | None:

@@ -190,6 +190,41 @@ class TestDockerRunner(_Docker):
         with pytest.raises(CannotRun, match="NUL"):
             play.script("echo a\0b")
 
+    def test_an_entry_point_may_be_named(self, play):
+        play.script("x", self.make(None, entry_point=("echo", "said")))
+
+        assert play.lines == [("said /bin/sh -c x", False)]
+
+    def test_hosts_and_networks_are_as_they_are_given(self, play):
+        options = {"network_mode": "none", "extra_hosts": {"db.local": "10.0.0.9"}}
+
+        play.script("grep db.local /etc/hosts; ls /sys/class/net", self.make(None, **options))
+
+        lines = [line.split() for line, _ in play.lines]
+        assert ["10.0.0.9", "db.local"] in lines
+        assert ["eth0"] not in lines
+
+    def test_folders_of_the_host_are_mounted(self, play, tmp_path):
+        for name in ("read", "write"):
+            (tmp_path / name).mkdir()
+        (tmp_path / "read/in.txt").write_text("in\n")
+        volumes = (f"{tmp_path}/read:/read:ro", f"{tmp_path}/write:/write")
+
+        play.script(
+            "cp /read/in.txt /write/out.txt; touch /read/x 2>/dev/null || echo no",
+            self.make(None, volumes=volumes),
+        )
+
+        assert play.lines == [("no", False)]
+        assert (tmp_path / "write/out.txt").read_text() == "in\n"
+
+    def test_its_shared_memory_has_the_size_that_is_asked_for(self, play):
+        limits = {"shm_size": 16 * 1024 * 1024}
+
+        play.script("df -k /dev/shm | tail -n 1 | awk '{print $2}'", self.make(None, limits=limits))
+
+        assert play.lines == [("16384", False)]
+
     def test_details_name_the_container(self, play):
         assert len(play.script("true").details["containerId"]) == 64
 

@@ -1,10 +1,13 @@
+import base64
+import json
 from datetime import timedelta
 
 import pytest
 from pydantic import ValidationError
 
 from runner.plugin import TaskError
-from runner.plugins.runner import DeviceRequest, Docker
+from runner.plugins.runner import DeviceRequest, Docker, Memory
+from runner.taskrunners.pulling import login
 from runner.testing import FakeRunContext
 
 
@@ -85,3 +88,46 @@ def test_devices_are_asked_for_as_the_engine_names_them(tmp_path):
     assert limits["device_requests"] == [
         {"count": -1, "device_ids": [], "capabilities": [["gpu"]], "options": {}}
     ]
+
+
+@pytest.mark.parametrize("value", [-1, "-1", " -1 "])
+def test_swap_may_be_without_limit(value):
+    assert Memory(memory_swap=value).memory_swap == -1
+
+
+def test_another_size_below_nothing_is_refused():
+    with pytest.raises(ValidationError, match="is no size"):
+        Memory(memory="-1")
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("{no json", "no configuration of Docker"),
+        ('["a"]', "no configuration of Docker"),
+        ({"auths": {"h": "x"}}, "no configuration of Docker"),
+        ({"auths": {"h": {"auth": "not base64!"}}}, "no base64"),
+        ({"credsStore": "evil"}, "must not name programs"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_refused(ctx, config, message):
+    with pytest.raises(TaskError, match=message) as caught:
+        Docker(config=config).options(ctx)
+
+    assert "not base64!" not in caught.value.message
+
+
+def test_a_configuration_gives_the_login_of_each_registry(ctx):
+    auths = {
+        "ghcr.io": {"auth": base64.b64encode(b"me:p4ss:word").decode()},
+        "https://index.docker.io/v1/": {"identitytoken": "tok"},
+    }
+
+    options = Docker(config=json.dumps({"auths": auths, "HttpHeaders": {}})).options(ctx)
+
+    assert login("ghcr.io/team/app:1", options.logins) == {
+        "username": "me",
+        "password": "p4ss:word",
+    }
+    assert login("busybox", options.logins) == {"identitytoken": "tok"}
+    assert login("quay.io/team/app", options.logins) == {}
