@@ -162,10 +162,12 @@ class Supervisor:
     def _prepare(self) -> bool:
         """Bring database, demo and Redis up; True if this home is new and has the demo."""
         from runner import wiring
-        from runner.store import migrate
+        from runner.store import is_current, migrate
 
         is_new = not (self._settings.home / "headrace.db").exists()
-        migrate(wiring.database_url(self._settings))
+        url = wiring.database_url(self._settings)
+        if not is_current(url):
+            _apart(lambda: migrate(url))
         self._check_exposure()
         self._listen()
         if self._demo:
@@ -233,7 +235,7 @@ class Supervisor:
         serves: dict[str, Serve] = {
             point.name: point.load() for point in entry_points(group=PROCESSES)
         }
-        _preload()
+        _preload(self._settings)
         count = self._settings.worker.count or os.cpu_count() or 1
         for name in ("sync", "web"):
             if name not in serves:
@@ -400,12 +402,38 @@ class Supervisor:
             self._redis.stop()
 
 
-def _preload() -> None:
-    """Import what the children share."""
-    from runner import registry
+def _apart(act: Callable[[], None]) -> None:
+    """Do something in a process of its own: the memory of what it imports goes with it.
+
+    Raises:
+        Unavailable: it failed, with what it said.
+    """
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            act()
+            status = 0
+        except BaseException as exc:  # noqa: BLE001 - told to the parent, whatever it is
+            words = exc.message if isinstance(exc, HeadraceError) else traceback.format_exc()
+            os.write(writing, words.encode())
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with open(reading, encoding="utf-8") as stream:
+        words = stream.read()
+    if _ended(pid, wait=True) != 0:
+        raise Unavailable(words or "a process that prepares the database was killed")
+
+
+def _preload(settings: Settings) -> None:
+    """Import what the children share: all that a runtime of theirs needs, opened once for that."""
+    from runner import wiring
 
     import_module("runner.worker")
-    registry.load()
+    with wiring.open_runtime(settings):
+        pass
 
 
 def _demo_source(home: Path) -> SourceSettings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from runner.model.catalogue import Category, Finding, ListShape, TypeInfo
@@ -165,8 +166,9 @@ class Registry:
         return cls
 
 
+@cache
 def load() -> Registry:
-    """Return the registry of everything that is installed."""
+    """Return the registry of everything that is installed: one for the whole process."""
     classes, broken = names.installed()
     return Registry(classes, broken)
 

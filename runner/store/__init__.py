@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from runner.store.opening import check_version, migrate, open_store
+from runner.store.opening import check_version, is_current, migrate, open_store
 
-__all__ = ["check_version", "migrate", "open_store"]
+__all__ = ["check_version", "is_current", "migrate", "open_store"]

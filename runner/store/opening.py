@@ -60,11 +60,16 @@ def log_path(path: Path, log_url: str | None) -> Path:
 
 def migrate(url: str, *, log_url: str | None = None) -> None:
     """Make the tables, or bring them to this version; several processes may call it at once."""
-    if _stored_version(url) == VERSION and _has_logs(url, log_url):
+    if is_current(url, log_url=log_url):
         return  # without the memory and time of importing SQLAlchemy and Alembic
     from runner.store.migrating import upgrade
 
     upgrade(url, log_url)
+
+
+def is_current(url: str, *, log_url: str | None = None) -> bool:
+    """Say whether `migrate` has nothing to do."""
+    return _stored_version(url) == VERSION and _has_logs(url, log_url)
 
 
 def _has_logs(url: str, log_url: str | None) -> bool:

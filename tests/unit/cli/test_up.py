@@ -4,7 +4,7 @@ import signal
 import pytest
 
 from runner.cli import up
-from runner.errors import SettingsInvalid
+from runner.errors import Conflict, SettingsInvalid, Unavailable
 from runner.settings import Settings
 
 
@@ -52,3 +52,20 @@ def test_a_password_whose_variable_is_not_set_is_told_before_anything_starts(tmp
     made = up.Supervisor(settings, None, demo=False, verbose=True)
     with pytest.raises(SettingsInvalid, match="NOT_SET"):
         made._check_exposure()
+
+
+def test_what_is_done_apart_leaves_nothing_here(tmp_path):
+    up._apart(lambda: (tmp_path / "done").write_text(str(os.getpid())))
+    assert (tmp_path / "done").read_text() != str(os.getpid())
+
+
+def test_what_fails_apart_is_told_here():
+    def fail():
+        raise Conflict("the tables are locked")
+
+    with pytest.raises(Unavailable, match="the tables are locked"):
+        up._apart(fail)
+    with pytest.raises(Unavailable, match="ZeroDivisionError"):
+        up._apart(lambda: 1 / 0)
+    with pytest.raises(Unavailable, match="was killed"):
+        up._apart(lambda: os.kill(os.getpid(), signal.SIGKILL))
