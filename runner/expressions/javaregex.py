@@ -11,8 +11,9 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from runner.javapattern import PLAIN, InvalidPattern, translate
+
 from .errors import ExpressionError, LimitExceeded
-from .javapattern import PLAIN, translate
 
 if TYPE_CHECKING:
     from regex import Match, Pattern
@@ -41,6 +42,8 @@ def _compile(pattern: str) -> Pattern[str]:
         raise LimitExceeded(f"a regular expression is longer than {_MAX_PATTERN} characters")
     try:
         return regex.compile(translate(pattern), regex.VERSION1)
+    except InvalidPattern as error:
+        raise ExpressionError(str(error)) from error
     except (regex.error, ValueError, OverflowError) as error:
         raise ExpressionError(f"{pattern!r} is no regular expression: {error}") from error
 

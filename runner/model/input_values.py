@@ -7,13 +7,17 @@ texts in the form that Java gives them. Every reader raises ValueError with Kest
 from __future__ import annotations
 
 import json
+import math
+import struct
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 
 import regex
 
 from runner import durations
+from runner.javapattern import translate
 from runner.model.scalars import text_of
 from runner.model.yaml import MalformedYaml, read
 
@@ -26,22 +30,23 @@ _FLOAT_TEXT = regex.compile(
     r"\s*[+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[fFdD]?\s*"
 )
 _INSTANT = regex.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d(?::\d\d)?)"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
+    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
 )
 _DATE = regex.compile(r"\d{4}-\d\d-\d\d")
 _TIME = regex.compile(r"\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?")
 _EMAIL = regex.compile(r"[a-zA-Z0-9_!#$%&’*+/=?`{|}~^.-]+@[a-zA-Z0-9.-]+")
 _SCHEME = regex.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_NO_ESCAPE = regex.compile(r"%(?![0-9A-Fa-f]{2})")
 _NO_URI_CHARACTER = regex.compile(r"[\s\"<>\\^`{|}]")
 _FILE_SCHEMES = ("kestra://", "nsfile://", "file://")
 _PATTERN_SECONDS = 1.0
 
 
 def read_value(kind: str, value: Any, settings: Settings, *, lenient: bool = False) -> Any:
-    """Return *value* as plain data of a type; in defaults (*lenient*) numbers are durations."""
-    if kind == "DURATION" and not lenient and not _is_text_duration(value):
-        raise ValueError(f"Text cannot be parsed to a Duration: {text_of(value)}")
-    return _READERS[kind](value, settings)
+    """Return *value* as plain data of a type; defaults (*lenient*) are taken as they are typed."""
+    reader = _DEFAULTS.get(kind) if lenient else None
+    return (reader or _READERS[kind])(value, settings)
 
 
 def violations(kind: str, value: Any, settings: Settings, *, required: bool = True) -> list[str]:
@@ -90,7 +95,18 @@ def _float(value: Any, _: Settings) -> float:
     text = text_of(value)
     if not _FLOAT_TEXT.fullmatch(text):
         raise ValueError(f'For input string: "{text}"')
-    return float(text.strip().rstrip("fFdD"))
+    return _narrow(float(text.strip().rstrip("fFdD")))
+
+
+def _narrow(value: float) -> float:
+    """Return the shortest number that means the same in 32 bits, as Java's floats are written."""
+    try:
+        packed = struct.pack("f", value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+    (narrow,) = struct.unpack("f", packed)
+    short = (float(f"{narrow:.{digits}g}") for digits in range(1, 10))
+    return next((one for one in short if struct.pack("f", one) == packed), narrow)
 
 
 def _bool(value: Any, _: Settings) -> bool:
@@ -98,18 +114,23 @@ def _bool(value: Any, _: Settings) -> bool:
 
 
 def _datetime(value: Any, _: Settings) -> str:
-    moment = _instant(text_of(value)).astimezone(UTC)
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
-    if moment.microsecond:
-        fraction = f"{moment.microsecond:06}"
-        text += f".{fraction[:3] if fraction.endswith('000') else fraction}"
-    return text + "Z"
+    moment = _instant(text_of(value)).astimezone(UTC).replace(tzinfo=None)
+    return f"{moment.isoformat(timespec=_precision(moment))}Z"
+
+
+def _precision(moment: datetime) -> str:
+    if moment.microsecond == 0:
+        return "seconds"
+    return "microseconds" if moment.microsecond % 1000 else "milliseconds"
 
 
 def _instant(text: str) -> datetime:
     if not _INSTANT.fullmatch(text):
         raise ValueError(f"Text '{text}' could not be parsed: write it like 2019-10-06T18:27:49Z")
-    return datetime.fromisoformat(text)
+    day, clock = text[:10], text[11:].upper()
+    if clock.startswith("24:00:00"):
+        return datetime.fromisoformat(f"{day}T00{clock[2:]}") + timedelta(days=1)
+    return datetime.fromisoformat(f"{day}T{clock}")
 
 
 def _date(value: Any, _: Settings) -> str:
@@ -123,13 +144,19 @@ def _time(value: Any, _: Settings) -> str:
     text = text_of(value)
     if not _TIME.fullmatch(text):
         raise ValueError(f"Text '{text}' could not be parsed: write it like 18:27:49")
-    parsed = time.fromisoformat(text)
-    brief = parsed.second == 0 and parsed.microsecond == 0
-    return parsed.strftime("%H:%M") if brief else parsed.isoformat()
+    parsed = time.fromisoformat(text).isoformat()
+    return parsed.rstrip("0") if "." in parsed else parsed
 
 
 def _duration(value: Any, _: Settings) -> str:
     return durations.format(durations.parse(value))
+
+
+def _given_duration(value: Any, settings: Settings) -> str:
+    """A number is seconds only where it is a default."""
+    if not _is_text_duration(value):
+        raise ValueError(f"Text cannot be parsed to a Duration: {text_of(value)}")
+    return _duration(value, settings)
 
 
 def _is_text_duration(value: Any) -> bool:
@@ -166,9 +193,27 @@ def _uri(value: Any, _: Settings) -> str:
         in_authority = start > 1 and "/" not in text[start : wrong.start()]
         part = "authority" if in_authority else "path"
         raise ValueError(f"Illegal character in {part} at index {wrong.start()}: {text}")
-    if not _SCHEME.match(text):
+    scheme = _SCHEME.match(text)
+    if not scheme:
         raise ValueError("Invalid URI format.")
+    if fault := _uri_fault(text, scheme.end()):
+        raise ValueError(f"{fault}: {text}")
     return text
+
+
+def _uri_fault(text: str, start: int) -> str | None:
+    """Say what Java finds wrong behind a scheme that ends at *start*."""
+    rest = text[start:]
+    if not rest:
+        return f"Expected scheme-specific part at index {start}"
+    if rest == "//":
+        return f"Expected authority at index {start + 2}"
+    if escape := _NO_ESCAPE.search(text):
+        return f"Malformed escape pair at index {escape.start()}"
+    if (second := text.find("#", text.find("#") + 1 or len(text))) > 0:
+        return f"Illegal character in fragment at index {second}"
+    is_open = rest.startswith("//[") and "]" not in rest
+    return f"Expected closing bracket for IPv6 address at index {len(text)}" if is_open else None
 
 
 def _email(value: Any, _: Settings) -> str:
@@ -210,12 +255,34 @@ def _items(items: list[Any], kind: str) -> list[Any]:
     found = []
     for item in items:
         try:
-            found.append(_READERS[kind](item, {}))
+            if item is None:
+                raise ValueError("null is no value")
+            found.append(_text(item, {}) if kind == "EMAIL" else _READERS[kind](item, {}))
         except ValueError as exc:
-            text = text_of(item)
+            text = "null" if item is None else text_of(item)
             raise ValueError(f"Unable to parse array element as `{kind}` on `{text}`") from exc
     return found
 
+
+def _default_int(value: Any, settings: Settings) -> int:
+    return _int(int(value) if isinstance(value, float) else value, settings)
+
+
+def _default_bool(value: Any, _: Settings) -> bool:
+    if isinstance(value, int):
+        return bool(value)
+    if text_of(value).lower() not in ("true", "false"):
+        raise ValueError(f"'{text_of(value)}' is neither true nor false")
+    return text_of(value).lower() == "true"
+
+
+_DEFAULTS: Mapping[str, Callable[[Any, Settings], Any]] = {
+    "INT": _default_int,
+    "BOOL": _default_bool,
+    "BOOLEAN": _default_bool,
+    "DURATION": _duration,
+}
+"""How defaults are read where that is otherwise than for values from outside."""
 
 _READERS: Mapping[str, Callable[[Any, Settings], Any]] = {
     "STRING": _text,
@@ -226,7 +293,7 @@ _READERS: Mapping[str, Callable[[Any, Settings], Any]] = {
     "DATETIME": _datetime,
     "DATE": _date,
     "TIME": _time,
-    "DURATION": _duration,
+    "DURATION": _given_duration,
     "FILE": _file,
     "JSON": _json,
     "YAML": _yaml,
@@ -240,11 +307,17 @@ _READERS: Mapping[str, Callable[[Any, Settings], Any]] = {
 }
 
 
+@lru_cache(maxsize=256)
+def compiled(pattern: str) -> regex.Pattern[str]:
+    """Return a validator by Java's rules. Raises InvalidPattern, regex.error, OverflowError."""
+    return regex.compile(translate(pattern), regex.VERSION1)
+
+
 def _against_pattern(value: str, pattern: Any) -> list[str]:
     if pattern is None:
         return []
     try:
-        fits = regex.fullmatch(text_of(pattern), value, timeout=_PATTERN_SECONDS)
+        fits = compiled(text_of(pattern)).fullmatch(value, timeout=_PATTERN_SECONDS)
     except TimeoutError:
         return [f"the pattern `{pattern}` takes too long on this value"]
     return [] if fits else [f"it must match the pattern `{pattern}`"]
@@ -257,7 +330,7 @@ def _outside(
     least, most = settings.get("min"), settings.get("max")
     if least is not None and value < measure(least):
         found.append(f"{start} more than `{_bound(least, measure)}`")
-    if most is not None and value > measure(most):
+    if most is not None and not value <= measure(most):
         found.append(f"{start} less than `{_bound(most, measure)}`")
     return found
 

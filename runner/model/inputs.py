@@ -17,6 +17,7 @@ from runner.model.scalars import text_of
 RenderInput = Callable[[Any, Mapping[str, Any], bool], Any]
 """(value, variables, typed) → rendered value; raises a HeadraceError."""
 
+_BOOLEANS = ("BOOL", "BOOLEAN")  # an empty text is no value of theirs
 _SELECTS = ("SELECT", "MULTISELECT")
 
 
@@ -86,7 +87,7 @@ def convert_output(output: Output, value: Any, seal: Seal | None = None) -> Any:
     if value is None:
         return None
     try:
-        read = read_value(output.type, value, {}, lenient=True)
+        read = read_value(output.type, value, {}, lenient=output.type == "DURATION")
         return seal(str(read)) if output.type == "SECRET" and seal is not None else read
     except ValueError as exc:
         raise InputInvalid(str(exc)) from exc
@@ -178,7 +179,7 @@ class _Examination:
 
     def _given_or_default(self, one: Input, variables: Mapping[str, Any]) -> tuple[Any, bool]:
         value = _lookup(self._given, one.id)
-        if value is not None:
+        if value is not None and not (value == "" and one.type in _BOOLEANS):
             return value, False
         if one.defaults is not None:
             return self._render(one.defaults, variables, False), True

@@ -10,7 +10,7 @@ import regex
 
 from runner.model.evolve import replace
 from runner.model.flow import Input, Output
-from runner.model.input_values import read_value
+from runner.model.input_values import compiled, read_value
 from runner.model.names import INPUT_ID, nearest
 from runner.model.scalars import has_expression
 from runner.model.section import Section
@@ -205,12 +205,9 @@ def _selects_first(section: Section, found: Input) -> bool:
 def _check_pattern(section: Section) -> None:
     pattern = section.text("validator") if "validator" in section.raw else None
     try:
-        regex.compile(pattern or "")
-    except regex.error as exc:
+        compiled(pattern or "")
+    except (regex.error, ValueError, OverflowError, RecursionError) as exc:
         section.add("validator", f"invalid pattern [{pattern}]: {exc}")
-        return
-    if pattern and "(?P" in pattern:
-        section.add("validator", f"invalid pattern [{pattern}]: a named group is (?<name>…)")
 
 
 def _check_bounds(section: Section, found: Input, *keys: str) -> None:

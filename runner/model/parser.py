@@ -33,13 +33,16 @@ _TASK_LISTS = ("tasks", "errors", "finally", "afterExecution")
 class Parsed:
     """A flow, unless something is wrong with it; and everything that there is to say about it.
 
-    *namespace* and *flow_id* are there as far as the text names them, also without a flow.
+    *namespace*, *flow_id* and *revision* are there as far as the text names them, also without a
+    flow. *is_outdated*: the revision is not the next one; only who knows what is stored can tell.
     """
 
     flow: Flow | None
     problems: tuple[Problem, ...] = ()
     namespace: str | None = None
     flow_id: str | None = None
+    revision: int | None = None
+    is_outdated: bool = False
 
 
 def parse_flow(
@@ -68,10 +71,12 @@ def parse_flow(
     section = Section(report, _with_defaults(reading, written), ())
     flow = _read_flow(reading, section, namespace or default_namespace)
     flow = replace(flow, source=source, document=document.value)
+    revision = _revision(section)
     check_rules(report, catalogue, section.raw, flow)
     problems = tuple(sorted(report.problems, key=_place))
     is_valid = not any(problem.severity == "error" for problem in problems)
-    return Parsed(flow if is_valid else None, problems, flow.namespace or None, flow.id or None)
+    named = (flow.namespace or None, flow.id or None, revision)
+    return Parsed(flow if is_valid else None, problems, *named)
 
 
 def _read_flow(reading: Reading, section: Section, namespace: str | None) -> Flow:
@@ -85,7 +90,6 @@ def _read_flow(reading: Reading, section: Section, namespace: str | None) -> Flo
     if section.raw.get("tasks") in (None, []):
         section.add("tasks", "tasks must not be empty", "required")
     read_worker_group(section)
-    _check_revision(section)
     return Flow(
         id=section.name("id", FLOW_ID) or "",
         namespace=named or "",
@@ -108,12 +112,12 @@ def _read_flow(reading: Reading, section: Section, namespace: str | None) -> Flo
     )
 
 
-def _check_revision(section: Section) -> None:
+def _revision(section: Section) -> int | None:
     value = section.raw.get("revision")
     if value is None or isinstance(value, int):
-        section.integer("revision", least=1)
-    else:
-        section.add("revision", "'revision' must be a whole number")
+        return section.integer("revision", least=1)
+    section.add("revision", "'revision' must be a whole number")
+    return None
 
 
 def _check_keys(section: Section) -> None:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from runner.model.advice import about_property
 from runner.model.catalogue import Finding
-from runner.model.parse_tasks import COMMON
+from runner.model.parse_tasks import COMMON, is_alias
 from runner.model.problems import Severity
 from runner.model.scalars import has_expression
 from runner.model.yaml import Path, show
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runner.registry import Registry
 
 
+_BY_NAME = "{{ secret('NAME') }}"
 _PREDICATES = ("must ", "it ", "write ")
 """How the text of a fault begins that needs the property before it."""
 
@@ -47,6 +48,22 @@ def check(
     given = {key: value for key, value in properties.items() if key in shapes and value is not None}
     yield from _nested(registry, shapes, given)
     yield from _literals(cls, shapes, given)
+    yield from _secrets(shapes, given, ())
+
+
+def _secrets(
+    shapes: Mapping[str, FieldShape], given: Mapping[str, Any], path: Path
+) -> Iterator[Finding]:
+    """Yield secrets that stand in the flow for everybody to read."""
+    for key, value in given.items():
+        shape = shapes[key].shape if key in shapes else None
+        if shape is None or value is None:
+            continue
+        if shape.secret and value != "" and not has_expression(value):
+            text = f"'{key}' is a secret and stands here as plain text: write {_BY_NAME}"
+            yield Finding(text, "secret", (*path, key), "warning")
+        elif isinstance(value, dict) and shape.model is not None:
+            yield from _secrets(shapes_of(shape.model), value, (*path, key))
 
 
 def _unknown(cls: type[Plugin], key: str, shapes: Mapping[str, FieldShape]) -> Finding:
@@ -93,6 +110,10 @@ def _object(registry: Registry, value: Mapping[str, Any], path: Path) -> Iterato
             f"the type {info.name} is not available yet", "not_available_yet", (*path, "type")
         )
         return
+    if is_alias(name, info.name):
+        yield Finding(
+            f"{name} is replaced by {info.name}", "alias", (*path, "type"), severity="info"
+        )
     if info.superseded:
         yield Finding(info.superseded, "deprecated", path, "deprecation")
     own = {key: item for key, item in value.items() if key != "type"}

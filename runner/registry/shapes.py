@@ -42,6 +42,7 @@ class Shape:
     takes_map: bool = False
     takes_all: bool = False
     is_number: bool = False  # int, float or bool stand beside text
+    secret: bool = False  # not to be shown
     plugin: bool = False  # somewhere below stands an object with a type of its own
 
     def convert(self, value: Any) -> Any:
@@ -161,7 +162,11 @@ def _class(annotation: Any) -> Shape:
     if issubclass(annotation, str | SecretStr) or (
         issubclass(annotation, Enum) and issubclass(annotation, str)
     ):
-        return Shape(scalar=_text, takes_text=not issubclass(annotation, Enum))
+        return Shape(
+            scalar=_text,
+            takes_text=not issubclass(annotation, Enum),
+            secret=issubclass(annotation, SecretStr),
+        )
     if issubclass(annotation, timedelta):
         return Shape(scalar=durations.parse)
     if issubclass(annotation, bool | int | float):
@@ -191,5 +196,6 @@ def _union(arms: Sequence[Shape]) -> Shape:
         takes_map=any(arm.takes_map for arm in arms),
         takes_all=any(arm.takes_all for arm in arms),
         is_number=any(arm.is_number for arm in arms),
+        secret=any(arm.secret for arm in arms),
         plugin=any(arm.plugin for arm in arms),
     )

@@ -115,7 +115,7 @@ class Flows:
         """
         parsed = [self._with_expressions(self.parse(source), source) for source in sources]
         with self._runtime.store.read() as tx:
-            return [_with_subflows(tx, each) for each in parsed]
+            return [_with_revision(tx, _with_subflows(tx, each)) for each in parsed]
 
     def _with_expressions(self, parsed: Parsed, source: str) -> Parsed:
         registry = self._runtime.registry
@@ -378,6 +378,15 @@ def _with_subflows(tx: Tx, parsed: Parsed) -> Parsed:
             path = f"tasks[{index}].flowId"
             found.append(Problem(message, "rule", path, severity="warning", subject=task.id))
     return replace(parsed, problems=(*parsed.problems, *found)) if found else parsed
+
+
+def _with_revision(tx: Tx, parsed: Parsed) -> Parsed:
+    """Say whether the revision in the text is another one than a new one would get."""
+    if parsed.revision is None or parsed.namespace is None or parsed.flow_id is None:
+        return parsed
+    row = tx.flows.find(parsed.namespace, parsed.flow_id)
+    is_next = parsed.revision == (row.last_revision if row else 0) + 1
+    return replace(parsed, is_outdated=not is_next)
 
 
 def _row(tx: Tx, namespace: str, flow_id: str) -> FlowRow:

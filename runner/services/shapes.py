@@ -212,7 +212,13 @@ def flow_for_execution(parsed: Flow) -> Json:
     )
 
 
-def validation(index: int, document: Mapping[str, Any], problems: Iterable[Problem]) -> Json:
+def validation(
+    index: int,
+    document: Mapping[str, Any],
+    problems: Iterable[Problem],
+    *,
+    is_outdated: bool = False,
+) -> Json:
     """What validation found in one document (§9.6); ``constraints`` only where it is not valid."""
     by_severity: dict[str, list[str]] = {}
     deprecated = []
@@ -226,7 +232,7 @@ def validation(index: int, document: Mapping[str, Any], problems: Iterable[Probl
             "index": index,
             "namespace": _text_or_none(document.get("namespace")),
             "flow": _text_or_none(document.get("id")),
-            "outdated": False,
+            "outdated": is_outdated,
             "constraints": "\n".join(errors) if errors else None,
             "deprecationPaths": deprecated,
             "warnings": by_severity.get("warning", []),

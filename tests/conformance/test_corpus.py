@@ -21,6 +21,7 @@ _CODES = {
     "property_unknown",
     "required",
     "rule",
+    "secret",
     "structure",
     "type_unknown",
     "value",

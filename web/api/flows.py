@@ -181,7 +181,9 @@ def validate() -> Response:
     shown = []
     for index, (filename, source) in enumerate(_documents()):
         (parsed,) = services().flows.validate([source])
-        shape = shapes.validation(index, _names(parsed), parsed.problems)
+        shape = shapes.validation(
+            index, _names(parsed), parsed.problems, is_outdated=parsed.is_outdated
+        )
         if filename:
             shape["filename"] = filename
         shape["problems"] = [shapes.problem(each) for each in parsed.problems]

@@ -41,7 +41,14 @@ def _one(given, **properties):
         ("DATE", "2019-10-06", "2019-10-06"),
         ("DATETIME", "2019-10-06T20:27:49+02:00", "2019-10-06T18:27:49Z"),
         ("DATETIME", "2019-10-06T18:27:49.5Z", "2019-10-06T18:27:49.500Z"),
-        ("TIME", "18:27", "18:27"),
+        ("DATETIME", "2019-10-06t24:00:00z", "2019-10-07T00:00:00Z"),
+        ("DATETIME", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+        ("TIME", "18:27", "18:27:00"),
+        ("TIME", "18:27:30.500", "18:27:30.5"),
+        ("FLOAT", "16777217", 16777216.0),
+        ("FLOAT", "0.1", 0.1),
+        ("FLOAT", "123456789.123", 123456790.0),
+        ("FLOAT", "1e-50", 0.0),
         ("DURATION", "pt90s", "PT1M30S"),
         ("JSON", '{"a": 1}', {"a": 1}),
         ("JSON", [1], [1]),
@@ -147,3 +154,51 @@ def test_outputs_are_converted_to_their_type():
 def test_numbers_that_json_does_not_have_are_refused(text):
     with pytest.raises(InputInvalid, match="no number of JSON"):
         _one(text, type="JSON")
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern", "is_match"),
+    [
+        ("٣", "\\d", False),
+        ("ac", "[a-z&&[^b]]+", True),
+        ("ab", "[a-z&&[^b]]+", False),
+    ],
+)
+def test_validators_are_regular_expressions_of_java(value, pattern, is_match):
+    declared = [{"id": "x", "type": "STRING", "validator": pattern}]
+    if is_match:
+        assert _resolve(declared, {"x": value})["x"] == value
+    else:
+        with pytest.raises(InputInvalid, match="must match the pattern"):
+            _resolve(declared, {"x": value})
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://", "x:", "http://a/%zz", "http://a#b#c", "http://[x", "a b", "abc"]
+)
+def test_what_java_takes_for_no_uri_is_refused(uri):
+    with pytest.raises(InputInvalid):
+        _one(uri, type="URI")
+
+
+def test_an_empty_text_is_no_boolean():
+    with pytest.raises(InputInvalid, match="Missing required input:x"):
+        _one("", type="BOOL")
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "value"), [("INT", 1.5, 1), ("BOOL", 1, True), ("BOOL", "TRUE", True)]
+)
+def test_defaults_become_what_they_mean(kind, default, value):
+    assert _resolve([{"id": "x", "type": kind, "defaults": default}], {})["x"] == value
+
+
+def test_a_default_that_is_no_boolean_is_refused():
+    with pytest.raises(InputInvalid, match="neither true nor false"):
+        _resolve([{"id": "x", "type": "BOOL", "defaults": "on and on"}], {})
+
+
+@pytest.mark.parametrize(("kind", "items"), [("STRING", "[null]"), ("DURATION", "[5]")])
+def test_items_that_are_no_values_are_refused(kind, items):
+    with pytest.raises(InputInvalid, match="Unable to parse array element"):
+        _one(items, type="ARRAY", itemType=kind)

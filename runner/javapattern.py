@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .errors import ExpressionError
-
 PLAIN = re.compile(r"[^\\.\[\]{}()*+?^$|#&~\s-]+")
 _INLINE_FLAGS = re.compile(r"\?([a-zA-Z]*)(-[a-zA-Z]+)?([:)])")
 _QUANTIFIER = re.compile(r"\{\d+(?:,\d*)?\}")
@@ -43,11 +41,15 @@ _INNER = {
 }
 
 
+class InvalidPattern(ValueError):
+    """Java would not take this regular expression."""
+
+
 def translate(pattern: str) -> str:
     """The pattern as `regex` writes it.
 
     Raises:
-        ExpressionError: Java would not take it.
+        InvalidPattern: Java would not take it.
     """
     if PLAIN.fullmatch(pattern):
         return pattern
@@ -109,7 +111,7 @@ class _Translator:
     def group(self) -> str:
         """An opening parenthesis with the flags behind it, as far as both know them."""
         if self.pattern[self.index :][:3] == "?P<" or self.pattern[self.index :][:2] == "?#":
-            raise ExpressionError("(?P and (?# mean nothing in a Java regular expression")
+            raise InvalidPattern("(?P and (?# mean nothing in a Java regular expression")
         match = _INLINE_FLAGS.match(self.pattern, self.index)
         if match is None or not (match.group(1) or match.group(2)):
             return "("
@@ -125,7 +127,7 @@ class _Translator:
     def quantifier(self) -> str:
         match = _QUANTIFIER.match(self.pattern, self.index - 1)
         if match is None:
-            raise ExpressionError("an opening brace begins no repetition")
+            raise InvalidPattern("an opening brace begins no repetition")
         self.index = match.end()
         return match.group()
 
@@ -141,7 +143,7 @@ class _Translator:
 
     def escape(self) -> str:
         if self.index == len(self.pattern):
-            raise ExpressionError("the regular expression ends with a backslash")
+            raise InvalidPattern("the regular expression ends with a backslash")
         character = self.pattern[self.index]
         self.index += 1
         if character == "Q":
@@ -176,7 +178,7 @@ class _Translator:
         if character == "k":
             return "\\g" + self.named()
         if character.isalpha() and character not in "tnrfaubBAGXx":
-            raise ExpressionError(f"\\{character} means nothing in a regular expression")
+            raise InvalidPattern(f"\\{character} means nothing in a regular expression")
         return "\\" + character
 
     def named(self) -> str:
