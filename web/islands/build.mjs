@@ -1,4 +1,4 @@
-// Bundles every src/NAME.ts into web/static/built/NAME.js, and the style sheets into one. Run by `pip install` (hatch_build.py).
+// Bundles every src/NAME.ts into web/static/built/NAME.js, and the style sheets. Run by `pip install` (hatch_build.py).
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -22,7 +22,7 @@ const { metafile } = await build({
 });
 await build({
   absWorkingDir: here("../static"),
-  entryPoints: ["style.css"],
+  entryPoints: ["style.css", "topology.css"],
   outdir: "built",
   bundle: true,
   minify: true,

@@ -74,6 +74,19 @@ def gantt(execution_id: str) -> Response:
     return page("execution-gantt.html", model, topics=topics(detail, "gantt"))
 
 
+@bp.get("/executions/<execution_id>/topology")
+@needs(READ)
+def topology(execution_id: str) -> Response:
+    """Show what follows what, and how far it has come."""
+    detail = dashboard().execution(execution_id)
+    model = pages.TopologyPage(
+        header(detail, "topology"),
+        pages.topology_of(detail, now()),
+        f"Topology of revision {detail.execution.revision}",
+    )
+    return page("execution-topology.html", model, topics=topics(detail, "topology"))
+
+
 @bp.get("/executions/<execution_id>/outputs")
 @needs(READ)
 def outputs(execution_id: str) -> Response:

@@ -93,6 +93,16 @@ def flow_executions(namespace: str, flow_id: str) -> Response:
     return page("flow-executions.html", model, topics="head")
 
 
+@bp.get("/flows/<namespace>/<flow_id>/topology")
+@needs(READ)
+def flow_topology(namespace: str, flow_id: str) -> Response:
+    """Show what follows what."""
+    known = _known(namespace, flow_id)
+    header = known.header("topology")
+    model = views.topology_page(header, known.glance, _live_source(known))
+    return page("flow-topology.html", model, topics="head")
+
+
 @bp.get("/flows/<namespace>/<flow_id>/revisions")
 @needs(READ)
 def flow_revisions(namespace: str, flow_id: str) -> Response:

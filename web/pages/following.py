@@ -222,6 +222,9 @@ class _One:
             if tab == "gantt":
                 gantt = pages.gantt_of(detail, now(), self._task or None, "/gantt")
                 made["runs"] = partial("parts.html", "gantt_table", gantt, False)
+            elif tab == "topology":
+                graph = pages.topology_of(detail, now())
+                made["topology"] = partial("_topology.html", "graph", graph)
         return {
             "top": partial("_execution.html", "top", top),
             "road": partial("_execution.html", "road", top),

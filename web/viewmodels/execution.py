@@ -162,7 +162,13 @@ def header(
 
 
 def _tabs(href: str, current: str, counts: Mapping[str, str]) -> tuple[Tab, ...]:
-    names = (("overview", "Overview"), ("gantt", "Gantt"), ("logs", "Logs"), ("outputs", "Outputs"))
+    names = (
+        ("overview", "Overview"),
+        ("gantt", "Gantt"),
+        ("logs", "Logs"),
+        ("outputs", "Outputs"),
+        ("topology", "Topology"),
+    )
     return tuple(
         Tab(
             key,

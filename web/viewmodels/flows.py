@@ -13,10 +13,11 @@ from runner.model.problems import Problem
 from runner.model.states import State
 from runner.services.glances import FlowGlance
 from runner.store.base import CommitRow, FlowRow, ProblemRow, Revision, TriggerRow
-from web.viewmodels import history, parts, source_text, words
+from web.viewmodels import history, parts, source_text, topology, words
 from web.viewmodels.fields import Field
 from web.viewmodels.parts import Chart, Chip, Tab, TriggerShown
 from web.viewmodels.source_text import Diff, SourceLine
+from web.viewmodels.topology import Topology
 from web.viewmodels.words import Moment, Shown
 
 GIT = "git:"
@@ -184,6 +185,15 @@ class RunPage:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowTopologyPage:
+    """The tasks of one flow as a graph; None: its text cannot be read."""
+
+    header: FlowHeader
+    topology: Topology | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class FlowRunsPage:
     """The executions of one flow."""
 
@@ -329,6 +339,7 @@ def _tabs(href: str, current: str, glance: FlowGlance, revisions: int) -> tuple[
     names = (
         ("source", "Source", href, 0),
         ("executions", "Executions", f"{href}/executions", 0),
+        ("topology", "Topology", f"{href}/topology", 0),
         ("revisions", "Revisions", f"{href}/revisions", revisions),
         ("triggers", "Triggers", f"{href}/triggers", triggers),
         ("run", "Run", f"{href}/run", 0),
@@ -337,6 +348,12 @@ def _tabs(href: str, current: str, glance: FlowGlance, revisions: int) -> tuple[
         Tab(key, name, to, str(count) if count else "", key == current)
         for key, name, to, count in names
     )
+
+
+def topology_page(header: FlowHeader, glance: FlowGlance, source: str) -> FlowTopologyPage:
+    """Return the topology tab of a flow."""
+    graph = topology.of_flow(glance.flow, source, header.href) if glance.flow else None
+    return FlowTopologyPage(header, graph, f"Topology of revision {glance.row.revision}")
 
 
 def flow_page(

@@ -13,10 +13,11 @@ from runner.model.execution import Execution, TaskRun
 from runner.model.logs import LogLine
 from runner.services.glances import ExecutionDetail
 from web.viewmodels import execution as one
-from web.viewmodels import log, parts, words
+from web.viewmodels import log, parts, topology, words
 from web.viewmodels.execution import Fact, Fault, Header, Outputs, Related, Why
 from web.viewmodels.gantt import Gantt, gantt
 from web.viewmodels.parts import Chip
+from web.viewmodels.topology import Topology
 
 PANE_LINES = 80
 
@@ -57,6 +58,15 @@ class AttemptShown:
     name: str
     state: words.Shown
     facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TopologyPage:
+    """The topology tab; None: the flow's text can no longer be read."""
+
+    header: Header
+    topology: Topology | None
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +179,15 @@ def overview(
         trigger=one.trigger_facts(detail),
         related=one.related(detail),
         like_it=one.more_like_it(detail.execution),
+    )
+
+
+def topology_of(detail: ExecutionDetail, now: datetime) -> Topology | None:
+    """Return the tasks of an execution as a graph."""
+    if detail.flow is None:
+        return None
+    return topology.of_execution(
+        detail.flow, detail.runs, now, f"/executions/{detail.execution.id}"
     )
 
 

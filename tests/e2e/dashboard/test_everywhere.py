@@ -11,6 +11,7 @@ PAGES = (
     "/executions/{bad}",
     "/executions/{bad}/gantt",
     "/executions/{bad}/logs",
+    "/executions/{bad}/topology",
     "/executions/{bad}/replay",
     "/executions/{good}",
     "/executions/{good}/outputs",
@@ -21,6 +22,7 @@ PAGES = (
     "/flows",
     "/flows/company.team/good",
     "/flows/company.team/good/executions",
+    "/flows/company.team/good/topology",
     "/flows/company.team/good/revisions",
     "/flows/company.team/good/triggers",
     "/flows/company.team/good/run",
@@ -111,6 +113,24 @@ def test_everything_is_read_and_done_without_script(browser, headrace, runs):
     page.wait_for_url("**/executions/*")
     assert page.url.rpartition("/")[2] != execution_id
     context.close()
+
+
+def test_a_topology_is_drawn_from_the_list_that_reads_without_script(browser, headrace, runs):
+    address = f"{headrace.url}/executions/{runs['bad']}/topology"
+    plain = browser.new_context(java_script_enabled=False).new_page()
+    plain.goto(address)
+    listed = plain.locator("[data-node] a").all_inner_texts()
+    plain.context.close()
+    page = browser.new_page()
+    page.goto(address)
+
+    drawn = page.locator("svg.topo a text:not(.sub)")
+    drawn.first.wait_for()
+    assert listed
+    assert drawn.all_text_contents() == listed
+    assert page.locator("svg.topo .bad .box").count()
+    assert not page.locator("[data-node]").first.is_visible()
+    page.close()
 
 
 def test_first_paint_needs_nobody_else(page, headrace, runs):
