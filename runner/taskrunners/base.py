@@ -31,6 +31,9 @@ CACHE_FOLDER = "/var/cache/headrace"
 """Where a container finds packages that were fetched before; processes have their own caches."""
 
 
+_MAX_TEXT_BYTES = 128 * 1024  # of one argument or variable (execve(2): MAX_ARG_STRLEN)
+
+
 class CannotRun(HeadraceError):
     """The command could not be started; the message says what to do about it."""
 
@@ -96,3 +99,9 @@ def check_texts(argv: Sequence[str], env: Mapping[str, str]) -> None:
             raise CannotRun(f"{what} holds the character NUL, which no process can be given")
     if wrong := next((name for name in env if not name or "=" in name), None):
         raise CannotRun(f"{wrong!r} is no name of an environment variable")
+    for name, value in env.items():
+        if len(name) + len(value.encode("utf-8", "replace")) + 2 > _MAX_TEXT_BYTES:
+            raise CannotRun(
+                f"the environment variable {name} is longer than a process can be given "
+                f"({_MAX_TEXT_BYTES} bytes): put it into a file, `inputFiles` takes it"
+            )

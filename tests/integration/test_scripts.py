@@ -13,6 +13,7 @@ from runner.testing import FakeRunContext
 
 PROCESS = {"type": "io.kestra.plugin.core.runner.Process"}
 DOCKER = {"type": "io.kestra.plugin.scripts.runner.docker.Docker", "pullPolicy": "NEVER"}
+TEXT = "ü 🎈 $HOME `id` \"q\" 'q' \\ {{ x }}\ttab\r\n" + "y" * 20_000
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def registry():
 def ctx(tmp_path):
     return FakeRunContext(
         tmp_path,
-        variables={"inputs": {"name": "Ada", "file": "kestra:///in.csv"}},
+        variables={"inputs": {"name": "Ada", "file": "kestra:///in.csv", "text": TEXT}},
         files={"kestra:///in.csv": b"1,2\n"},
         namespace_files={"company.team": {"lib/greet.py": b"def greet(who): return 'Hi ' + who\n"}},
     )
@@ -150,6 +151,45 @@ def test_a_program_longer_than_an_argument_runs(run, where):
     text = "\n".join(f"x={n}" for n in range(40_000)) + '\necho "::{\\"outputs\\":{\\"x\\":$x}}::"'
 
     assert run("shell.Script", **where, script=text).vars == {"x": 39_999}
+
+
+def test_bash_may_be_the_interpreter(run, where):
+    outputs = run(
+        "shell.Commands",
+        **where,
+        interpreter=["/bin/bash", "-c"],
+        commands=[
+            'a=(x y); [[ ${a[1]} == y ]] && echo "::{\\"outputs\\":{\\"n\\":${a[1]@Q}}}::"'
+            " | tr \"'\" '\"'"
+        ],
+    )
+
+    assert outputs.vars == {"n": "y"}
+
+
+def test_all_of_the_output_directory_comes_the_old_way(run, where):
+    outputs = run(
+        "shell.Commands",
+        **where,
+        outputDirectory=True,
+        commands=["mkdir {{ outputDir }}/sub", "echo 1 > $OUTPUT_DIR/sub/a.txt", "echo 2 > b.txt"],
+    )
+
+    assert set(outputs.output_files) == {"sub/a.txt"}
+
+
+def test_text_of_any_kind_arrives_as_it_is(run, ctx, where):
+    run(
+        "shell.Commands",
+        **where,
+        env={"TEXT": "{{ inputs.text }}"},
+        inputFiles={"in.txt": "{{ inputs.text }}"},
+        commands=['printf %s "$TEXT" > env.txt'],
+        outputFiles=["*.txt"],
+    )
+
+    kept = {uri.rpartition("-")[2]: content for uri, content in ctx.files.stored.items()}
+    assert kept["in.txt"].decode() == kept["env.txt"].decode() == TEXT
 
 
 def test_a_stop_ends_it(run, ctx, where):

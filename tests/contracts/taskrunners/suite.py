@@ -115,6 +115,26 @@ class TaskRunnerContract:
         assert ":" in play.markers[0]
 
 
+class RealTaskRunnerContract(TaskRunnerContract):
+    """What holds where the command is a real program."""
+
+    def test_what_is_too_long_for_the_environment_says_where_to_put_it(self, play):
+        with pytest.raises(CannotRun, match=r"variable BIG is longer.*`inputFiles`"):
+            play.script("true", env={"BIG": "x" * 200_000})
+
+    def test_nul_is_refused(self, play):
+        with pytest.raises(CannotRun, match="NUL"):
+            play.script("echo a\0b")
+        with pytest.raises(CannotRun, match="NUL"):
+            play.script("true", env={"A": "\0"})
+
+    def test_a_program_that_is_missing_is_named_with_advice(self, play):
+        command = Command(["/no/such-shell", "-c", "true"], play.folder, image=self.image)
+
+        with pytest.raises(CannotRun, match=r"/no/such-shell(.|\n)*`interpreter`"):
+            self.make(None).run(command, print, lambda marker: None)
+
+
 class Play:
     """Runs programs and keeps what comes of it."""
 
@@ -152,4 +172,4 @@ class Play:
         )
 
 
-__all__ = ["CannotRun", "Play", "Program", "TaskRunnerContract"]
+__all__ = ["CannotRun", "Play", "Program", "RealTaskRunnerContract", "TaskRunnerContract"]

@@ -17,7 +17,7 @@ from runner.taskrunners.base import CannotRun, Command
 from runner.taskrunners.leftovers import cleanup
 from runner.taskrunners.lines import MAX_LINE_BYTES
 from runner.taskrunners.process import MARK, ProcessRunner, supervisor
-from tests.contracts.taskrunners.suite import TaskRunnerContract
+from tests.contracts.taskrunners.suite import RealTaskRunnerContract
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 
@@ -42,7 +42,7 @@ def wait_until_gone(text, seconds=5):
     return found
 
 
-class TestProcessRunner(TaskRunnerContract):
+class TestProcessRunner(RealTaskRunnerContract):
     def make(self, program):
         return ProcessRunner(ENVIRONMENT, grace=timedelta(seconds=1))
 
