@@ -159,6 +159,12 @@ class TaskRunnerSettings(_Section):
     default: Literal["auto", "docker", "process"] = "auto"
 
 
+class ExpressionSettings(_Section):
+    """What expressions may do. *http_hosts*: those that ``http()`` may ask (``"*"``: any)."""
+
+    http_hosts: tuple[str, ...] = ()
+
+
 class LimitSettings(_Section):
     """Limits, each with a clear error when it is passed."""
 
@@ -188,6 +194,7 @@ class Settings(BaseSettings):
     docker: DockerSettings = DockerSettings()
     task_runner: TaskRunnerSettings = TaskRunnerSettings()
     limits: LimitSettings = LimitSettings()
+    expressions: ExpressionSettings = ExpressionSettings()
     sqlite_synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
     environment_prefix: str = "ENV_"  # variables shown in expressions as envs.*
     globals: dict[str, Any] = {}

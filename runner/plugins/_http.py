@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from pydantic import BaseModel, BeforeValidator, Field, JsonValue, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from runner import durations
+from runner.model.logs import Level
 from runner.plugin import Fixed, Plugin, Read, RunContext, Task, TaskError, TaskStopped
 
 if TYPE_CHECKING:
@@ -257,25 +259,26 @@ class HttpCall(Plugin):
     def _request(
         self, ctx: RunContext, client: httpx2.Client, stack: ExitStack, connection: _Connection
     ) -> httpx2.Request:
-        url = client.build_request(self.method, self.uri.strip().replace(" ", "%20")).url
         request = client.build_request(
             self.method,
-            url.copy_merge_params(_params(self.params)),
+            _with_params(self.uri.strip().replace(" ", "%20"), _params(self.params)),
             headers=self._headers(),
             extensions={"trace": connection.trace},
             **self._content(ctx, stack),
         )
-        if self._is_multipart:  # the boundary is known only now
-            return request
-        request.headers["content-type"] = self._content_type
+        is_said = any(name.lower() == "content-type" for name in self.headers)
+        if not self._is_multipart and not is_said:  # a boundary is known only now
+            request.headers["content-type"] = self._content_type
         return request
 
     @property
     def _content_type(self) -> str:
-        default = (
-            "application/json" if self.form_data is None else "application/x-www-form-urlencoded"
-        )
-        return self.content_type or default
+        if self.form_data is not None:
+            return self.content_type or "application/x-www-form-urlencoded"
+        kind = self.content_type or "application/json"
+        if self.body is None or "charset=" in kind.lower():
+            return kind
+        return f"{kind}; charset={self.options.default_charset}"
 
     @property
     def _is_multipart(self) -> bool:
@@ -300,6 +303,8 @@ class HttpCall(Plugin):
         return {}
 
     def _check(self, ctx: RunContext, response: httpx2.Response) -> None:
+        told = f"Request '{response.request.url}' has the response code '{response.status_code}'"
+        ctx.log.write(Level.DEBUG, told)
         logs = self.options.logs
         if "RESPONSE_HEADERS" in logs:
             ctx.log.info("response headers", **dict(response.headers))
@@ -343,6 +348,11 @@ class _Connection:
         for connected in self._sockets:
             with suppress(OSError):
                 connected.shutdown(socket.SHUT_RDWR)
+
+
+def asked(response: httpx2.Response) -> str:
+    """Return the URL that was asked, before any redirect."""
+    return str([*response.history, response][0].request.url)
 
 
 def headers_of(response: httpx2.Response) -> dict[str, list[str]]:
@@ -389,6 +399,15 @@ def _params(params: Mapping[str, JsonValue]) -> dict[str, list[str]]:
                 raise TaskError(f"Unsupported param type: {name} must be a text or a list of texts")
             found.setdefault(name, []).append(item)
     return found
+
+
+def _with_params(uri: str, params: Mapping[str, list[str]]) -> str:
+    """Return a URL with more parameters behind its own; blanks become ``%20``."""
+    if not params:
+        return uri
+    parts = urlsplit(uri)
+    more = urlencode(params, doseq=True, quote_via=quote, safe="")
+    return urlunsplit(parts._replace(query=f"{parts.query}&{more}" if parts.query else more))
 
 
 def _part(ctx: RunContext, stack: ExitStack, name: str, value: JsonValue) -> tuple[str, Any]:

@@ -14,7 +14,7 @@ from runner.model.logs import Level
 from runner.model.scalars import is_true
 from runner.plugin import PollingTrigger, Read, RunContext, TaskError
 from runner.plugins import _items
-from runner.plugins._http import HttpCall, HttpRequest, headers_of, read_text, text
+from runner.plugins._http import HttpCall, HttpRequest, asked, headers_of, read_text, text
 
 if TYPE_CHECKING:
     import httpx2
@@ -43,7 +43,7 @@ class Request(HttpRequest):
         headers: dict[str, list[str]] = Field(
             description="name to values, as received and in lower case"
         )
-        body: str | None = Field(default=None, description="the answer's text")
+        body: str | None = Field(default=None, description="the answer's text, if there is one")
         encrypted_body: dict[str, str] | None = Field(
             default=None, description="with encryptBody: the text, which expressions can read"
         )
@@ -104,7 +104,7 @@ class Download(HttpRequest):
     def _name(self, response: httpx2.Response) -> str:
         name = self.save_as or _told_name(response.headers.get("content-disposition", ""))
         if not name:
-            name = "download" + PurePosixPath(response.request.url.path).suffix
+            name = "download" + (PurePosixPath(response.request.url.path).suffix or ".tmp")
         return "/".join(part for part in _cleaned(name).split("/") if part.strip("."))
 
 
@@ -129,7 +129,7 @@ class SseRequest(HttpRequest):
     )
 
     class Outputs(HttpRequest.Outputs):
-        uri: str = Field(description="file with one event in each line")
+        uri: str = Field(description="the URL that was asked")
         size: int = Field(description="number of events")
         events: list[dict[str, JsonValue]] | None = Field(
             default=None, description="the events, without concatJqExpression"
@@ -141,9 +141,8 @@ class SseRequest(HttpRequest):
             events = list(events_of(response.iter_lines()))
         ctx.metric("size", "counter", len(events))
         result = self._joined(ctx, events)
-        lines = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events)
         return self.Outputs(
-            uri=ctx.files.put(lines.encode(), "events.ion"),
+            uri=asked(response),
             size=len(events),
             events=None if result else events,
             result=result,
@@ -202,7 +201,7 @@ def answer_of(response: httpx2.Response, charset: str) -> Request.Outputs:
     """Return an answer as outputs. Raises TaskError: it is too long, or no text."""
     body = read_text(response, max_bytes=_MAX_BODY_BYTES, default_charset=charset)
     return Request.Outputs(
-        uri=str(response.request.url),
+        uri=asked(response),
         code=response.status_code,
         headers=headers_of(response),
         body=body,
@@ -216,24 +215,28 @@ def hidden(ctx: RunContext, given: Request.Outputs) -> Request.Outputs:
 
 
 def events_of(lines: Iterable[str]) -> Iterator[dict[str, JsonValue]]:
-    """Yield the events of a stream (WHATWG HTML, server-sent events); data that is JSON is read."""
+    """Yield the events of a stream that have data (WHATWG HTML, server-sent events); data that is
+    JSON is read.
+    """
     event: dict[str, JsonValue] = {}
     data: list[str] = []
     for line in [*lines, ""]:
         if not line:
-            if event or data:
-                yield {**event, "data": _json_or_text("\n".join(data))} if data else event
+            if data:
+                yield {**event, "data": _json_or_text("\n".join(data))}
             event, data = {}, []
             continue
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "data":
             data.append(value)
+        elif name == "retry" and value.isdigit():
+            event["retry"] = int(value) / 1000  # seconds
         elif (key := _EVENT_FIELDS.get(name)) is not None:
             event[key] = value
 
 
-_EVENT_FIELDS = {"id": "id", "event": "name", "retry": "retry", "": "comment"}
+_EVENT_FIELDS = {"id": "id", "event": "name", "": "comment"}
 
 
 def _json_or_text(value: str) -> JsonValue:

@@ -13,6 +13,7 @@ from runner import ids
 from runner.errors import HeadraceError, NotFound
 from runner.expressions import ExpressionError, HttpRequest, secret_entry
 from runner.model.logs import Level, LogLine
+from runner.runtime.fetching import fetch
 from runner.runtime.files import NAMESPACE_SCHEME, open_uri, open_version
 from runner.runtime.runs import Reader
 from runner.store.base import KvRow, LogQuery
@@ -153,7 +154,13 @@ class FlowWorld:
             return int(probe.getsockname()[1])
 
     def http(self, request: HttpRequest) -> str:
-        raise ExpressionError("http() is not available yet; use a core.http.Request task")
+        hosts = self._runtime.settings.expressions.http_hosts
+        if not hosts:
+            raise ExpressionError(
+                "http() is off: the operator allows hosts in the setting expressions.http_hosts; "
+                "a core.http.Request task needs no such leave"
+            )
+        return fetch(request, hosts)
 
 
 def _with_parents(namespace: str) -> list[str]:

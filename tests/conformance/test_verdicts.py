@@ -19,8 +19,6 @@ _OTHERWISE = {
     "inputs: MULTISELECT with a pattern that is none": "the same",
     "names: id that is an octal number": "the text of the number is a good id",
     "names: id that is a boolean": "the text of the boolean is a good id",
-    "tasks: logToFile": "not available yet",
-    "triggers: logToFile": "not available yet",
     "triggers: Schedule with a bar": "several expressions in one are not understood",
     "triggers: Schedule with scheduleConditions": "deprecated there, and no longer readable",
     "yaml: anchors": "anchors are refused instead of read as something else",

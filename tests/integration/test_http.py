@@ -48,7 +48,10 @@ def test_a_number_is_no_parameter(httpserver, ask):
 
 def test_a_body_is_sent_as_json_by_default(httpserver, ask):
     httpserver.expect_request(
-        "/", method="POST", data='{"é": 1}', headers={"Content-Type": "application/json"}
+        "/",
+        method="POST",
+        data='{"é": 1}',
+        headers={"Content-Type": "application/json; charset=UTF-8"},
     ).respond_with_data("got")
     assert ask(method="POST", body='{"é": 1}').body == "got"
 
@@ -143,3 +146,33 @@ def test_a_kill_ends_the_wait_for_an_answer(ctx):
         with pytest.raises(TaskStopped):
             Request.model_validate({"uri": uri}).run(ctx)
         assert time.monotonic() - started < 3
+
+
+def test_blanks_in_queries_become_percent_twenty(httpserver, ask):
+    httpserver.expect_request("/x").respond_with_data("yes")
+
+    assert ask("/x?z=a b", params={"q": "c d", "e": "é&"}).uri.endswith(
+        "/x?z=a%20b&q=c%20d&e=%C3%A9%26"
+    )
+
+
+def test_a_text_is_sent_with_its_charset(httpserver, ask):
+    httpserver.expect_request("/").respond_with_handler(
+        lambda request: Response(request.headers["Content-Type"])
+    )
+
+    assert (
+        ask(method="POST", body="é", contentType="text/plain").body == "text/plain; charset=UTF-8"
+    )
+    written = "text/plain; charset=ISO-8859-1"
+    assert ask(method="POST", body="e", contentType=written).body == written
+    assert ask().body == "application/json"
+    assert ask(headers={"content-type": "text/xml"}).body == "text/xml"
+
+
+def test_the_url_is_the_one_that_was_asked(httpserver, ask):
+    away = Response(status=302, headers={"Location": "/there"})
+    httpserver.expect_request("/here").respond_with_response(away)
+    httpserver.expect_request("/there").respond_with_data("yes")
+
+    assert ask("/here").uri.endswith("/here")

@@ -1,0 +1,101 @@
+"""What ``http()`` in an expression fetches: from hosts that the operator has named, and no others.
+
+An expression is rendered while the execution is decided on, so a request is short: it has a time
+limit as a whole, and its answer a size. Each redirect is judged like a request of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from runner.expressions import ExpressionError, HttpRequest
+
+if TYPE_CHECKING:
+    import httpx2
+
+_SECONDS = 10.0
+_MAX_BYTES = 4 * 2**20
+_MOST_REDIRECTS = 5
+_OPTIONS = ("allowFailed", "auth", "followRedirects")
+_KNOWN = ", ".join(_OPTIONS)
+
+
+def fetch(request: HttpRequest, hosts: Sequence[str]) -> str:
+    """Return the answer's text.
+
+    Raises:
+        ExpressionError: the host is not one of *hosts*; no answer in time, one that is too long, or
+        whose status is an error.
+    """
+    import httpx2
+
+    unknown = request.options.keys() - set(_OPTIONS)
+    if unknown:
+        raise ExpressionError(f"http() has no option {min(unknown)!r}: it has {_KNOWN}")
+    end = time.monotonic() + _SECONDS
+    try:
+        with httpx2.Client(timeout=_SECONDS / 2, trust_env=False) as client:
+            return _answered(client, request, hosts, end)
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as exc:
+        raise ExpressionError(f"http() cannot ask {request.uri}: {exc}") from exc
+
+
+def _answered(client: httpx2.Client, request: HttpRequest, hosts: Sequence[str], end: float) -> str:
+    headers = {**request.headers, **_authorization(request.options)}
+    asked: httpx2.Request | None = client.build_request(
+        request.method, request.uri, headers=headers, content=request.body
+    )
+    for _ in range(_MOST_REDIRECTS + 1):
+        assert asked is not None
+        _check(str(asked.url), hosts)
+        response = client.send(asked, stream=True)
+        try:
+            asked = response.next_request
+            if asked is None or request.options.get("followRedirects") is False:
+                return _text(response, request, end)
+        finally:
+            response.close()
+    raise ExpressionError(f"http() was sent from place to place by {request.uri}")
+
+
+def _check(uri: str, hosts: Sequence[str]) -> None:
+    host = urlsplit(uri).hostname or ""
+    if "*" not in hosts and host not in hosts:
+        raise ExpressionError(
+            f"http() may not ask {host}: the operator allows hosts in the setting "
+            "expressions.http_hosts; a core.http.Request task needs no such leave"
+        )
+
+
+def _text(response: httpx2.Response, request: HttpRequest, end: float) -> str:
+    if response.status_code >= 400 and request.options.get("allowFailed") is not True:
+        raise ExpressionError(
+            f"{request.uri} answers http() with the status {response.status_code}"
+        )
+    body = bytearray()
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > _MAX_BYTES:
+            raise ExpressionError(f"{request.uri} answers http() with more than {_MAX_BYTES} bytes")
+        if time.monotonic() > end:
+            raise ExpressionError(f"{request.uri} does not answer http() in {_SECONDS:g} s")
+    return bytes(body).decode(response.charset_encoding or "utf-8", "replace")
+
+
+def _authorization(options: Mapping[str, Any]) -> Mapping[str, str]:
+    auth = options.get("auth")
+    if auth is None:
+        return {}
+    if not isinstance(auth, Mapping):
+        raise ExpressionError("the auth of http() is a map")
+    match str(auth.get("type", "")).upper():
+        case "BASIC":
+            pair = f"{auth.get('username', '')}:{auth.get('password', '')}"
+            return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+        case "BEARER":
+            return {"Authorization": f"Bearer {auth.get('token', '')}"}
+    raise ExpressionError("the auth of http() has the type BASIC or BEARER")
