@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -28,6 +29,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from runner.errors import SettingsInvalid
 
+_THINGS = (
+    "executions", "files", "flows", "kv", "logs", "secrets", "sources", "triggers",
+)  # fmt: skip
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -109,12 +113,31 @@ class SourceSettings(_Section):
     allow_local: bool = False  # a path on this machine instead of a URL
 
 
+PERMISSIONS = frozenset(
+    {
+        *(f"{what}:{act}" for what in _THINGS for act in ("read", "write")),
+        "executions:create",
+        "namespaces:read",
+        "server:read",
+    }
+)
+"""What a token may be allowed, besides ``*`` for everything."""
+
+
+def _permission(name: str) -> str:
+    if name != "*" and name not in PERMISSIONS:
+        near = get_close_matches(name, PERMISSIONS, n=1, cutoff=0.6)
+        hint = f"; did you mean '{near[0]}'?" if near else f": {', '.join(sorted(PERMISSIONS))}, *"
+        raise ValueError(f"there is no permission '{name}'{hint}")
+    return name
+
+
 class TokenSettings(_Section):
     """An API token: the name shown in the audit, and where its text comes from."""
 
     name: str
     token: SecretReference
-    permissions: tuple[str, ...] = ("*",)
+    permissions: tuple[Annotated[str, AfterValidator(_permission)], ...] = ("*",)
 
 
 class WebSettings(_Section):

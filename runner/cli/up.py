@@ -379,8 +379,13 @@ class Supervisor:
             sys.stdout.flush()
 
     def _watch(self) -> None:
+        from runner import wiring
+        from runner.cli.failing import Failing
+
+        failing = Failing(wiring.database_url(self._settings))
         while not self._stopping:
             self._look_after()
+            failing.look_at_times()
             time.sleep(0.1)
 
     # ── end ──────────────────────────────────────────────────────────────────────────────────────

@@ -242,9 +242,10 @@ def _kill(step: Step) -> None:
 
 
 def _restarted(step: Step, event: Restarted) -> None:
-    if step.execution.state is not State.RESTARTED:
-        return
-    _go_on(step, event.task_run_ids)
+    if step.execution.state is State.RESTARTED:
+        _go_on(step, event.task_run_ids)
+    elif step.execution.state is State.CANCELLED and not step.execution.fully_ended:
+        ending.end(step, State.CANCELLED)
 
 
 def _go_on(step: Step, run_ids: tuple[str, ...]) -> None:

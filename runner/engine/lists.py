@@ -275,12 +275,18 @@ def start_again(step: Step, run: TaskRun) -> None:
 def _start_flowable(step: Step, task: Task, run: TaskRun) -> None:
     kept = {name: run.evaluated[name] for name in (STATES,) if name in run.evaluated}
     run = replace(run, evaluated=kept)  # each attempt has fields of its own
-    run = step.put(begin_attempt(run.enter(State.RUNNING, step.now), step.now))
+    run = step.put(_with_attempt(step, task, run.enter(State.RUNNING, step.now)))
     command = FLOWABLES[task.type].evaluate(task, run)
     if command is None:
         flowable_ready(step, run)
     else:
         step.do(command)
+
+
+def _with_attempt(step: Step, task: Task, run: TaskRun) -> TaskRun:
+    """A flowable around tasks has one attempt, however often it goes on; others a new one."""
+    goes_on = bool(run.attempts) and bool(task.children)
+    return run if goes_on else begin_attempt(run, step.now)
 
 
 def flowable_ready(step: Step, run: TaskRun) -> None:

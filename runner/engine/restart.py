@@ -18,7 +18,8 @@ from runner.engine.creation import with_label
 from runner.engine.directories import is_inside
 from runner.engine.flowables.base import numbers_its_children
 from runner.engine.flowables.batches import STATES
-from runner.errors import ArgumentInvalid, NotFound, Refused
+from runner.engine.step import end_attempt
+from runner.errors import ArgumentInvalid, Refused
 from runner.model.evolve import replace
 from runner.model.execution import Execution, Scope, TaskRun
 from runner.model.flow import Flow, ListName, Place, Task, TaskKind
@@ -33,8 +34,10 @@ _AFTER_LISTS = frozenset({"errors", "finally", "afterExecution"})
 _LOOPS = ("EachSequential", "ForEach")
 _DAGS = ("Dag",)
 _EACH_PARALLEL = ("EachParallel",)
+_PARALLEL = ("Parallel",)
 _SIDE_BY_SIDE = ("Parallel", "Dag", "EachParallel")
-_AS_A_WHOLE = ("WorkingDirectory", "LoopUntil")
+_DIRECTORY = ("WorkingDirectory",)
+_LOOP_UNTIL = ("LoopUntil",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +95,20 @@ def replay(
 ) -> Restart:
     """Run again from one task run as a new execution of *flow*'s revision.
 
-    What came before is kept. Runs beside it that failed or had not ended run again too.
+    What came before is kept, failures too. Runs beside it that had not ended run again as well.
 
     Raises:
-        NotFound: there is no such task run. Refused: its task is gone from the revision, or moved.
+        ArgumentInvalid: there is no such task run. Refused: its task is gone from the revision, or
+        moved.
     """
     by_id = {run.id: run for run in runs}
     if from_id not in by_id:
-        raise NotFound(f"no task run {from_id} in execution {execution.id}")
+        raise ArgumentInvalid(f"no task run {from_id} in execution {execution.id}")
     _check_place(flow, by_id[from_id], by_id)
     copy, copies, renamed = _copied(flow, execution, runs, new_id, now)
     restarting = _Restarting(flow, copy, copies, now)
     restarting.drop(restarting.after(renamed[from_id]))
-    unfinished = {run.id for run in restarting.kept.values() if _is_unfinished(run)}
+    unfinished = {run.id for run in restarting.kept.values() if not run.state.is_terminal}
     again = restarting.again({renamed[from_id], *unfinished})
     head = replace(again.execution, labels=with_label(execution.labels, REPLAY_LABEL, "true"))
     return replace(again, execution=head)
@@ -124,14 +128,14 @@ def change_state(
     state: State,
     now: datetime,
 ) -> Restart:
-    """Put one task run into another terminal state and go on behind it.
+    """Put one task run into another terminal state and go on behind it; CANCELLED ends it all.
 
     Raises:
-        NotFound: there is no such task run.
+        ArgumentInvalid: there is no such task run.
     """
     run = next((run for run in runs if run.id == task_run_id), None)
     if run is None:
-        raise NotFound(f"no task run {task_run_id} in execution {execution.id}")
+        raise ArgumentInvalid(f"no task run {task_run_id} in execution {execution.id}")
     return _Restarting(flow, execution, runs, now).told(run, state)
 
 
@@ -156,9 +160,7 @@ class _Restarting:
         """Run the chosen runs again, and go on with all that hold them."""
         chosen = {self._whole(run_id) for run_id in chosen}
         for run_id in chosen:
-            if (run := self.kept.get(run_id)) and (
-                self._starts_as_a_whole(run) or not self._task(run).children
-            ):
+            if (run := self.kept.get(run_id)) and self._begins_anew(run, chosen):
                 self.drop(child.id for child in self._children(run_id))
         again = [run_id for run_id in chosen if run_id in self.kept]
         leaves = {run_id for run_id in again if not self._has_children(run_id)}
@@ -175,8 +177,18 @@ class _Restarting:
             ended = replace(last, state=state, history=(*last.history, (state, self.now)))
             attempts = (*attempts[:-1], ended)
         self.kept[run.id] = replace(run.enter(state, self.now), attempts=attempts)
-        self._reopen(self._ancestors([run.id]))
+        if state is State.CANCELLED:
+            return self._cancelled(run)
+        self._reopen(self._ancestors([run.id]), restarted=False)
         return self._result(State.RESTARTED)
+
+    def _cancelled(self, run: TaskRun) -> Restart:
+        """End what is around the run, and the execution; ``afterExecution`` follows."""
+        for run_id in self._ancestors([run.id]):
+            around = self.kept[run_id].enter(State.CANCELLED, self.now)
+            self.kept[run_id] = end_attempt(around, State.CANCELLED, self.now, anew=True)
+        again = self._result(State.CANCELLED)
+        return replace(again, restarted=())
 
     def after(self, run_id: str) -> set[str]:
         """Return what comes after a run in the flow: its children, later tasks, later values."""
@@ -193,9 +205,11 @@ class _Restarting:
             self.kept.pop(run_id, None)
             self.drop(below)
 
-    def _reopen(self, run_ids: Collection[str]) -> None:
+    def _reopen(self, run_ids: Collection[str], *, restarted: bool = True) -> None:
         for run_id in run_ids:
             run = self.kept[run_id]
+            if restarted and _is(self._task(run), _LOOP_UNTIL):
+                run = run.enter(State.RESTARTED, self.now)
             self.kept[run_id] = run.enter(State.RUNNING, self.now)
         for run_id in run_ids:
             if run_id in self.kept:
@@ -236,7 +250,7 @@ class _Restarting:
         """Say whether a run goes on as one that runs: a flowable around tasks (§3.4)."""
         task = self._task(run)
         is_around = task.kind is TaskKind.FLOWABLE and bool(task.children)
-        return is_around and not _is(task, (*_AS_A_WHOLE, "Pause"))
+        return is_around and not _is(task, (*_DIRECTORY, *_LOOP_UNTIL, "Pause"))
 
     def _starts(self, run: TaskRun) -> bool:
         has_begun = run.scope is not None
@@ -258,6 +272,8 @@ class _Restarting:
         if task is not None and _is(task, _DAGS):
             scope = _with_started(scope, inside)
         has_room = task is not None and _is(task, _SIDE_BY_SIDE) and cursor < total
+        if task is not None and _is(task, _DAGS):
+            has_room = len(inside) < total
         return self._nudged(scope, tasks, inside) if has_room or not scope.open else scope
 
     def _cursor(
@@ -306,7 +322,7 @@ class _Restarting:
     def _drop_beyond_gap(self, parent: TaskRun) -> None:
         """Side-by-side tasks start in order: behind one without a run (it is new) all go."""
         task = self._task(parent)
-        if not _is(task, _SIDE_BY_SIDE) or _is(task, _EACH_PARALLEL):
+        if not _is(task, _PARALLEL):
             return
         children = {run.task_id: run for run in self._children(parent.id)}
         gap = False
@@ -339,6 +355,8 @@ class _Restarting:
         place, other_place = self._place(run), self._place(other)
         if place.list_name != other_place.list_name:
             return False
+        if place.parent is not None and _is(place.parent, _DAGS):
+            return run.task_id in _waits_for(place.parent, other.task_id)
         if place.parent is not None and _is(place.parent, _SIDE_BY_SIDE):
             return False
         if numbers_its_children(place.parent) and other.iteration != run.iteration:
@@ -362,8 +380,12 @@ class _Restarting:
             return run.parent_id
         return run_id
 
-    def _starts_as_a_whole(self, run: TaskRun) -> bool:
-        return _is(self._task(run), _AS_A_WHOLE)
+    def _begins_anew(self, run: TaskRun, chosen: Collection[str]) -> bool:
+        """Say whether nothing of a chosen run's inside stays: a directory, a loop's last round."""
+        task = self._task(run)
+        if _is(task, _LOOP_UNTIL):
+            return run.id not in self._ancestors(set(chosen) & self.kept.keys())
+        return _is(task, _DIRECTORY) or not task.children
 
     def _place(self, run: TaskRun) -> Place:
         return self.flow.places[run.task_id]
@@ -380,6 +402,19 @@ def _is(task: Task, names: Sequence[str]) -> bool:
     return name in names and package == "io.kestra.plugin.core.flow"
 
 
+def _waits_for(dag: Task, task_id: str) -> set[str]:
+    """Return the tasks that one of a Dag depends on, directly or not."""
+    depends_on = {task.id: task.depends_on for task in dag.enabled("tasks")}
+    found: set[str] = set()
+    waiting = [task_id]
+    while waiting:
+        for before in depends_on.get(waiting.pop(), ()):
+            if before not in found:
+                found.add(before)
+                waiting.append(before)
+    return found
+
+
 def _is_one_by_one(parent: Task | None) -> bool:
     """Whether a loop takes its values one after the other."""
     if parent is None:
@@ -392,10 +427,6 @@ def _is_one_by_one(parent: Task | None) -> bool:
 
 def _failed_or_paused(runs: Iterable[TaskRun]) -> set[str]:
     return {run.id for run in runs if run.state in _TO_RESTART}
-
-
-def _is_unfinished(run: TaskRun) -> bool:
-    return not run.state.is_terminal or run.state in (State.FAILED, State.KILLED)
 
 
 def _next_index(tasks: Sequence[Task], runs: Iterable[TaskRun]) -> int:

@@ -115,6 +115,7 @@ class Folding:
         self._wakes = wakes
         self._live_attempts = live_attempts
         self._todo: deque[Command] = deque()
+        self._results: list[Event] = []  # of inline tasks, not looked at yet
         self._variables: ExecutionVariables | None = None
         self._world = FlowWorld(
             runtime,
@@ -163,7 +164,9 @@ class Folding:
         while self._events and not self._is_full():
             numbered = self._events.popleft()
             self._note_end(numbered.event)
-            if isinstance(numbered.event, Restarted) and self.flow.concurrency is not None:
+            has_limit = self.flow.concurrency is not None
+            is_again = has_limit and self.head.state is State.RESTARTED
+            if isinstance(numbered.event, Restarted) and is_again:
                 self.head = replace(self.head, folded=numbered.number)
                 self._restarted = numbered.event
                 self.wants_slot = True
@@ -214,22 +217,34 @@ class Folding:
         return len(self._changed) + len(self._born) >= MAX_CHANGES
 
     def _drain(self) -> None:
-        while self._todo and not self._is_full():
-            self._carry_out(self._todo.popleft())
+        while (self._todo or self._results) and not self._is_full():
+            self._next()
         self._flush_unfolded()
+
+    def _next(self) -> None:
+        """Carry out what is wanted; then look at results, so that all that starts at once runs.
+
+        A failure is looked at first: what would follow the others does not start any more.
+        """
+        if self._todo:
+            self._carry_out(self._todo.popleft())
+            return
+        results, self._results = self._results, []
+        for event in sorted(results, key=lambda event: not isinstance(event, TaskFailed)):
+            self._feed(event)
 
     def _flush_unfolded(self) -> None:
         """A cut fold keeps only commands that `Recovered` would ask for again."""
         kept: deque[Command] = deque()
-        while self._todo:
-            command = self._todo.popleft()
+        while self._todo or self._results:
+            command = self._todo[0] if self._todo else None
             if isinstance(command, Evaluate | StartChild | Continue) or self._is_inline(command):
-                kept.append(command)
+                kept.append(self._todo.popleft())
             else:
-                self._carry_out(command)
+                self._next()
         self._todo = kept
 
-    def _is_inline(self, command: Command) -> bool:
+    def _is_inline(self, command: Command | None) -> bool:
         if not isinstance(command, RunTask):
             return False
         run = self.runs.get(command.task_run_id)
@@ -334,6 +349,8 @@ class Folding:
             return
         task = self.flow.task(run.task_id)
         if task.kind is TaskKind.INLINE:
+            if self._todo or self._results:  # others start with it, and may end before it
+                self._put(run.enter(State.RUNNING, self.runtime.clock.now()))
             result = run_inline(
                 self.runtime,
                 self.head,
@@ -347,7 +364,7 @@ class Folding:
             self.lines.extend(result.lines)
             self._kv.extend(result.kv_writes)
             self._metrics.extend(result.metrics)
-            self._feed(result.event)
+            self._results.append(result.event)
         else:
             self._attempts.append(self._attempt_row(run, task.worker_group, command.attempt))
 

@@ -62,6 +62,10 @@ class Sources:
             record(self._runtime, tx, by, "source.hurry", name)
         return hurried
 
+    def failing(self) -> Mapping[str, SourceRow]:
+        """Return the sources whose last poll failed, by name."""
+        return {row.name: row for row in self.list() if row.error is not None}
+
     def were_polled(self, names: Sequence[str]) -> bool:
         """Whether each of the sources was polled (or failed) at least once."""
         with self._runtime.store.read() as tx:

@@ -286,6 +286,8 @@ def _changes(head: Execution, before: Execution | None) -> dict[str, Any]:
         changes["queued_at"] = queued_at(head.state, head.history)
     if before is None or head.labels is not before.labels:
         changes["labels"] = list_text(head.labels)
+    if before is None or head.attempt_number != before.attempt_number:
+        changes["attempt_number"] = head.attempt_number
     if before is None or head.breakpoints is not before.breakpoints:
         changes["breakpoints"] = breakpoints_text(head.breakpoints)
     if before is None or head.inputs is not before.inputs:

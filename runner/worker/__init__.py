@@ -17,14 +17,16 @@ import redis
 import structlog
 
 from runner import ids, jobs
-from runner.attempt import Reason, run_attempt
+from runner.attempt import AttemptControl, AttemptEnd, Reason, broken, run_attempt
 from runner.errors import HeadraceError, Unavailable
 from runner.executor import Driven, WorkerIdentity
 from runner.model.wake import Wake
 from runner.queue.keys import DRIVES, JobId, attempts_queue
 from runner.queue.rq import Hand, connect
 from runner.runtime import Runtime
+from runner.store.base import AttemptRow
 from runner.taskrunners.process import close_supervisor
+from runner.worker.abandoned import Abandoned
 from runner.worker.housekeeping import reap_containers, reap_dead, reap_folders
 from runner.worker.lease import Lease
 from runner.worker.polling import Polling
@@ -60,6 +62,7 @@ class Worker:
         self._lease = Lease(runtime, self.id, settings.queues, settings.slots, self._lost)
         self._watch = Watch(runtime, connect(redis_url), self.id, self._running)
         self._polling = Polling(runtime, self._slots, settings.queues)
+        self._abandoned = Abandoned(runtime, self.id, self._running)
         self._presence: Presence | None = None
         self._folding = threading.Lock()
         self._draining = threading.Event()
@@ -191,7 +194,7 @@ class Worker:
             while following is not None:
                 following = self._run_one(following)
         except Exception:
-            log.exception("an attempt was left to its lease", action="attempt_abandoned")
+            log.exception("a slot stumbled; its attempt is looked for", action="slot_failed")
         finally:
             self._slots.release()
 
@@ -204,7 +207,7 @@ class Worker:
             return None
         control = self._running.add(claimed)
         try:
-            ended = run_attempt(self._runtime, claimed, control, driven.known)
+            ended = self._ended(claimed, driven, control)
             with self._folding:
                 following = jobs.end_and_fold(
                     self._runtime, claimed, ended, self._folder, driven.left
@@ -215,6 +218,14 @@ class Worker:
         finally:
             self._running.remove(claimed)
         return None if wake is None else self._go_on(wake)
+
+    def _ended(self, claimed: AttemptRow, driven: Driven, control: AttemptControl) -> AttemptEnd:
+        """Run an attempt; what it cannot even say (the disk is full …) is its failure."""
+        try:
+            return run_attempt(self._runtime, claimed, control, driven.known)
+        except Exception as exc:
+            log.exception("an attempt could not end by itself", action="attempt_broken")
+            return broken(self._runtime, claimed, exc)
 
     def _go_on(self, wake: Wake) -> Driven | None:
         try:
@@ -246,10 +257,17 @@ class Worker:
         reaped_at = time.monotonic()
         while True:
             self._beat()
+            self._look_for_abandoned()
             if time.monotonic() - reaped_at > _REAP_SECONDS:
                 reaped_at = time.monotonic()
                 reap_containers(self._runtime)
             time.sleep(_BEAT_SECONDS if self._presence is not None else _WAIT_SECONDS)
+
+    def _look_for_abandoned(self) -> None:
+        try:
+            self._abandoned.look()
+        except Exception:
+            log.exception("cannot look for abandoned attempts", action="worker_house")
 
     def _beat(self) -> None:
         try:

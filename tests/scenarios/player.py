@@ -85,9 +85,12 @@ class Player:
         rows = [Flows(self.runtime).create(source, by=LOCAL).row for source in sources]
         return rows[0].namespace, rows[0].flow_id
 
-    def start(self, place: tuple[str, str], inputs: Mapping[str, Any]) -> str:
+    def start(
+        self, place: tuple[str, str], inputs: Mapping[str, Any], breakpoints: Sequence[str] = ()
+    ) -> str:
         given = {name: _given(value) for name, value in inputs.items()}
-        return self.executions.create(Order(*place, given), by=LOCAL).execution.id
+        order = Order(*place, given, breakpoints=breakpoints)
+        return self.executions.create(order, by=LOCAL).execution.id
 
     def work(self, most: int = _MOST_TURNS) -> None:
         """Work until nothing is left to do, which must be after so many turns at most."""

@@ -1,12 +1,12 @@
 """Each folder here is a flow and what must have become of it: a new case is data.
 
 ``flow.yaml`` holds the flow (further documents are flows that it starts), ``expect.yaml``:
-``inputs``; ``steps`` (``resume``, ``kill``, ``replay: TASK`` …), each done when nothing
-is left to do; and what is looked at in the end: ``state``, ``task_runs`` (``id`` or ``id/value`` to
-state, or to the states of several; exactly these), ``outputs``, ``labels``, ``variables``, ``logs``
-(lines that are there), ``log_counts``, ``log_patterns`` (of ``LEVEL message``), ``history``,
-``run_outputs``, ``iterations``, ``log_files`` (lines of each attempt), ``attempts`` (their states
-by task), ``children`` (their states).
+``inputs``, ``breakpoints``; ``steps`` (``resume``, ``kill``, ``replay: TASK`` …), each done when
+nothing is left to do; and what is looked at in the end: ``state``, ``task_runs`` (``id`` or
+``id/value`` to state, or to the states of several; exactly these), ``outputs``, ``labels``,
+``variables``, ``logs`` (lines that are there), ``log_counts``, ``log_patterns`` (of ``LEVEL
+message``), ``history``, ``run_outputs``, ``iterations``, ``log_files`` (lines of each attempt),
+``attempts`` and ``histories`` of task runs, ``attempt_number``, ``children`` (their states).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
+from runner.model.execution import TaskRun
 from runner.model.states import State
 from runner.services.principal import LOCAL
 from tests.scenarios.player import Played, Player
@@ -34,7 +35,8 @@ def test_a_flow_ends_as_expected(folder: Path, tmp_path: Path) -> None:
     expected = yaml.safe_load((folder / "expect.yaml").read_text("utf-8"))
     player = Player(tmp_path / "home")
     sources = (folder / "flow.yaml").read_text("utf-8").split("\n---\n")
-    execution_id = player.start(player.load(*sources), expected.pop("inputs", {}))
+    breakpoints = expected.pop("breakpoints", ())
+    execution_id = player.start(player.load(*sources), expected.pop("inputs", {}), breakpoints)
     player.work()
     for step in expected.pop("steps", ()):
         execution_id = _do(player, execution_id, step)
@@ -51,6 +53,8 @@ def _do(player: Player, execution_id: str, step: Any) -> str:
     match action:
         case "resume":
             executions.resume(execution_id, by=LOCAL, inputs=argument or {})
+        case "go on":
+            executions.resume_from_breakpoint(execution_id, breakpoints=argument, by=LOCAL)
         case "kill":
             executions.kill(execution_id, by=LOCAL)
         case "pause":
@@ -106,6 +110,11 @@ def _seen(played: Played, name: str, expected: Any) -> Any:
             return {task: _picked_lines(played, task, lines) for task, lines in expected.items()}
         case "iterations":
             return {run.task_id: run.iteration for run in played.runs}
+        case "histories":
+            seen = {_name(run): [str(state) for state, _ in run.history] for run in played.runs}
+            return {name: seen.get(name) for name in expected}
+        case "attempt_number":
+            return played.execution.attempt_number
         case "children":
             return sorted(str(child.execution.state) for child in played.children)
     raise AssertionError(f"{name} is nothing that can be expected")
@@ -123,9 +132,12 @@ def _picked_lines(played: Played, task_id: str, expected: list[list[str]]) -> li
 def _states(played: Played) -> dict[str, Any]:
     found: dict[str, list[str]] = {}
     for run in played.runs:
-        name = run.task_id if run.value is None else f"{run.task_id}/{run.value}"
-        found.setdefault(name, []).append(str(run.state))
+        found.setdefault(_name(run), []).append(str(run.state))
     return {name: states[0] if len(states) == 1 else states for name, states in found.items()}
+
+
+def _name(run: TaskRun) -> str:
+    return run.task_id if run.value is None else f"{run.task_id}/{run.value}"
 
 
 def _picked(found: Any, expected: Any) -> Any:

@@ -64,3 +64,18 @@ def test_a_setting_that_does_not_exist_is_named(tmp_path):
     path.write_text("sources: [{name: a, url: 'https://git.example.org/f.git', brnch: m}]\n")
     with pytest.raises(SettingsInvalid, match=r"sources\.0\.brnch: there is no such setting"):
         load(path)
+
+
+def test_a_permission_that_does_not_exist_is_named_with_the_nearest(tmp_path):
+    path = tmp_path / "headrace.yaml"
+    token = 'token: "${CI_TOKEN}"'
+    path.write_text(
+        f"web: {{tokens: [{{name: ci, {token}, permissions: [execution:read, 'flows:*', '*']}}]}}\n"
+    )
+
+    with pytest.raises(SettingsInvalid) as caught:
+        load(path)
+
+    assert "no permission 'execution:read'; did you mean 'executions:read'?" in caught.value.message
+    assert "no permission 'flows:*'" in caught.value.message
+    assert caught.value.message.count("permissions") == 2

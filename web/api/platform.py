@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -11,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from runner.expressions import FILTERS, FUNCTIONS
 from web.api.openapi import describe
 from web.auth import OPEN, needs
-from web.context import web
+from web.context import services, web
 from web.refusals import NotBuilt
 from web.respond import json_response
 
@@ -98,12 +99,25 @@ def version_of() -> Response:
 @bp.get("/health/readiness")
 @needs(OPEN)
 def health() -> Response:
-    """Say whether everything needed answers: 200 or 503."""
+    """Say whether everything needed answers: 200 or 503.
+
+    A source that fails is told and changes nothing: the others, and what is stored, work on.
+    """
     found = web().ready()
     is_up = all(found.values())
-    details = {name: {"status": "UP" if fine else "DOWN"} for name, fine in found.items()}
+    details = {name: _detail(name, fine) for name, fine in found.items()}
     shape = {"name": "headrace", "status": "UP" if is_up else "DOWN", "details": details}
     return json_response(shape, 200 if is_up else 503)
+
+
+def _detail(name: str, fine: bool) -> dict[str, Any]:
+    if not fine:
+        return {"status": "DOWN"}
+    failing = services().sources.failing() if name == "sources" else {}
+    if not failing:
+        return {"status": "UP"}
+    states = {source: {"status": row.state} for source, row in failing.items()}
+    return {"status": "DEGRADED", "details": states}
 
 
 @bp.get("/health/liveness")

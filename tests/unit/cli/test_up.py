@@ -1,11 +1,15 @@
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
 from runner.cli import up
+from runner.cli.failing import Failing
 from runner.errors import Conflict, SettingsInvalid, Unavailable
 from runner.settings import Settings
+from runner.store import migrate, open_store
+from runner.store.base import SourceRow
 
 
 @pytest.fixture
@@ -43,6 +47,29 @@ def test_what_another_process_logged_is_no_reason(supervisor, capsys):
     supervisor._log.write_text('{"event": "worker started"}\n')
     supervisor._died(up.Child("web", lambda: None), 1, 0.0)
     assert "web ended (exit code 1); it is started" in capsys.readouterr().err
+
+
+def test_a_source_that_fails_is_told_once_and_so_is_its_recovery(tmp_path, capsys):
+    url = f"sqlite:///{tmp_path}/headrace.db"
+    migrate(url)
+    failing, store = Failing(url), open_store(url)
+    row = SourceRow("team", "https://x/flows.git", "main", "UNREACHABLE", error="no such host")
+    told = []
+    for error in (None, "no such host", "no such host", "refused", None):
+        with store.begin() as tx:
+            version = (tx.sources.find("team") or row).version
+            tx.sources.save(replace(row, error=error, version=version))
+        failing.look()
+        told.append(capsys.readouterr().err)
+    store.close()
+
+    assert told == [
+        "",
+        "source team fails: no such host\n",
+        "",
+        "source team fails: refused\n",
+        "source team is well again\n",
+    ]
 
 
 def test_a_password_whose_variable_is_not_set_is_told_before_anything_starts(tmp_path, monkeypatch):

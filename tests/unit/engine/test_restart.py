@@ -6,7 +6,7 @@ import pytest
 
 from runner.engine import restart as restarting
 from runner.engine.events import Restarted, TaskFailed
-from runner.errors import ArgumentInvalid, NotFound, Refused
+from runner.errors import ArgumentInvalid, Refused
 from runner.model.flow import TaskKind
 from runner.model.states import State
 from tests.unit.engine.simulator import Simulation, a_flow, flowable, play, script, task
@@ -307,10 +307,10 @@ def test_a_task_that_is_gone_or_moved_cannot_be_replayed_from(newer):
         replayed(play(task("a"), task("b")), "b", flow=replace(newer, revision=2))
 
 
-def test_a_replay_from_an_unknown_run_is_not_found():
+def test_a_replay_from_an_unknown_run_is_refused():
     old = play(task("a"))
 
-    with pytest.raises(NotFound):
+    with pytest.raises(ArgumentInvalid):
         restarting.replay(
             old.flow,
             old.execution,

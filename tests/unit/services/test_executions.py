@@ -225,10 +225,10 @@ def test_replay_with_inputs_begins_anew(services, runtime):
     assert services.executions.head(new.id).outputs == {"greeting": "eve"}
 
 
-def test_replay_from_an_unknown_task_run_is_not_found(services):
+def test_replay_from_an_unknown_task_run_is_refused(services):
     shown = ended(services, HELLO, "hello")
 
-    with pytest.raises(NotFound):
+    with pytest.raises(ArgumentInvalid):
         services.executions.replay(shown.execution.id, by=LOCAL, from_task_run="nope")
 
 

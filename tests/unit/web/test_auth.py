@@ -2,6 +2,7 @@ import base64
 
 import pytest
 
+from runner.settings import PERMISSIONS
 from web import auth
 from web.auth import OPEN, PERMISSION, Tries
 from web.refusals import TooManyTries
@@ -24,6 +25,13 @@ def test_every_route_declares_what_it_needs(whole_app):
     ]
 
     assert undeclared == []
+
+
+def test_tokens_can_be_given_what_routes_ask_for_and_nothing_else(whole_app):
+    views = whole_app.view_functions.values()
+    asked = {getattr(view, PERMISSION, None) for view in views} - {None, OPEN}
+
+    assert asked == PERMISSIONS
 
 
 def test_only_these_routes_are_open(app):

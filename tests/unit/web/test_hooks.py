@@ -90,3 +90,20 @@ def test_health_waits_for_the_first_look_at_each_source(client, runtime):
             tx.sources.save(replace(row, polled_at=runtime.clock.now()))
 
     assert client.get("/health").status_code == 200
+
+
+def test_health_tells_of_a_source_that_fails_and_stays_up(client, runtime):
+    with runtime.store.begin() as tx:
+        row = SourceRow("quiet", "https://git.example.org/b.git", "main", "NEW")
+        tx.sources.save(replace(row, state="UNREACHABLE", error="no such host"))
+        for row in tx.sources.list():
+            tx.sources.save(replace(row, polled_at=runtime.clock.now()))
+
+    answer = client.get("/health")
+
+    assert (answer.status_code, answer.json["status"]) == (200, "UP")
+    assert answer.json["details"]["sources"] == {
+        "status": "DEGRADED",
+        "details": {"quiet": {"status": "UNREACHABLE"}},
+    }
+    assert b"no such host" not in answer.data

@@ -3,15 +3,17 @@ import socket
 
 import pytest
 
-from runner.executor import WorkerIdentity, drive
+from runner.executor import Driven, WorkerIdentity, drive
 from runner.services.bundle import open_services
 from runner.services.executions import Order
 from runner.services.principal import LOCAL
 from runner.store.base import WorkerRow
 from runner.taskrunners.base import TASK_RUN_LABEL
 from runner.taskrunners.process import marker_of
-from runner.worker import housekeeping
+from runner.worker import Worker, housekeeping
+from runner.worker.abandoned import Abandoned
 from runner.worker.housekeeping import is_owned, reap_dead, reap_folders
+from runner.worker.running import Running
 from tests.unit.runtimes import a_runtime
 
 FLOW = """\
@@ -36,6 +38,48 @@ def attempt(runtime):
     services.flows.create(FLOW, by=LOCAL)
     made = services.executions.create(Order("company.team", "script", {}), by=LOCAL)
     return drive(runtime, made.execution.id, WorkerIdentity("w")).run_here
+
+
+def test_an_attempt_that_nobody_works_on_is_sent_again(runtime, attempt):
+    seconds, running = [0.0], Running()
+    with runtime.store.begin() as tx:
+        now = tx.now()
+        row = WorkerRow("w", "here", 1, ("default",), 1, now, now)
+        tx.workers.register(row, lease_seconds=60)
+    abandoned = Abandoned(runtime, "w", running, seconds=lambda: seconds[0])
+    running.add(attempt)
+    for later in (0, 60):
+        seconds[0] += later
+        abandoned.look()
+    with runtime.store.read() as tx:
+        assert tx.attempts.find(attempt.task_run_id, 0).state == "RUNNING"
+
+    running.remove(attempt)
+    for later in (0, 5, 6):
+        seconds[0] += later
+        abandoned.look()
+    drive(runtime, attempt.execution_id)
+
+    with runtime.store.read() as tx:
+        run = tx.task_runs.get(attempt.task_run_id)
+        again = tx.attempts.find(attempt.task_run_id, 1)
+    assert [str(each.state) for each in run.attempts] == ["RESUBMITTED"]
+    assert (str(run.state), again.state, again.losses) == ("SUBMITTED", "SUBMITTED", 1)
+
+
+def test_an_attempt_that_cannot_even_say_how_it_ended_has_failed(runtime, attempt, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("runner.worker.run_attempt", full)
+    worker = Worker(runtime, "redis://127.0.0.1:1/0")
+    worker._slots.reserve(1)
+    worker._work_on(Driven(attempt.execution_id, run_here=attempt))
+
+    with runtime.store.read() as tx:
+        run = tx.task_runs.get(attempt.task_run_id)
+    assert str(run.state) == "FAILED"
+    assert worker._slots.busy == 0
 
 
 def a_folder(runtime, name, *, seconds_old=3600):
