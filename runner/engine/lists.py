@@ -341,7 +341,7 @@ def finish(step: Step, run: TaskRun, state: State) -> None:
     final = adjusted(task, state)
     if state is State.SKIPPED:
         run = skipped(run, step.now)
-    is_around = task.kind is TaskKind.FLOWABLE and bool(task.children)
+    is_around = bool(task.children)  # its last attempt ends as it does, whatever its worker said
     run = end_attempt(run, final if is_around else state, step.now, anew=is_around)
     run = step.put(run.enter(final, step.now))
     if task.children:

@@ -539,6 +539,7 @@ def _check_place(flow: Flow, run: TaskRun, by_id: Mapping[str, TaskRun]) -> None
         raise Refused(
             f"task {run.task_id} is not in revision {flow.revision} at the place where it ran"
         )
-    place = flow.places[run.task_id]
-    if place.list_name in _AFTER_LISTS:
-        raise Refused(f"an execution cannot be replayed from a task of {place.list_name}")
+    for around in _lineage(run, by_id):
+        place = flow.places.get(around.task_id)
+        if place is not None and place.list_name in _AFTER_LISTS:
+            raise Refused(f"an execution cannot be replayed from a task of {place.list_name}")

@@ -464,7 +464,8 @@ class Folding:
     def fold(self, tx: Tx, listeners: Listeners) -> Fold | None:
         """Return what is to be written; None: nothing but that the wake-ups have been heard."""
         if self.wants_slot:
-            self._admit(tx)
+            with self.runs.within(tx):
+                self._admit(tx)
         elif not self._has_news():
             tx.wakes.remove([wake.id for wake in self._wakes])
             return None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from runner.model.execution import TaskRun
@@ -92,6 +92,15 @@ class RunView:
             self._outputs.pop(run.task_id, None)
             if run.parent_id:
                 self._live_below.get(run.parent_id, {}).pop(run_id, None)
+
+    @contextmanager
+    def within(self, tx: Tx) -> Iterator[None]:
+        """Ask a transaction that is open already."""
+        before, self._reader = self._reader, lambda: nullcontext(tx)
+        try:
+            yield
+        finally:
+            self._reader = before
 
     def apply(self, changes: Iterable[TaskRun]) -> None:
         """Lay changed and new runs over what is stored."""

@@ -101,7 +101,7 @@ def _tasks(value: Any) -> Iterator[Json]:
     if isinstance(value, list):
         for item in value:
             yield from _tasks(item)
-    elif isinstance(value, Mapping) and "type" in value:
+    elif isinstance(value, Mapping) and "type" in value and "id" in value:
         yield value
         for name in _LISTS:
             yield from _tasks(value.get(name))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -20,11 +21,12 @@ Json = dict[str, Any]
 _ENDED = {"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED"}
 _OPEN = {"CREATED", "SUBMITTED", "RUNNING", "RETRYING", "PAUSED", "RESTARTED", "KILLING"}
 _RANDOM = (
-    (re.compile(r"\b(?=\w*\d)(?=\w*[A-Z])[0-9A-Za-z]{19,24}\b"), "<id>"),
+    (re.compile(r"\b(?=\w*\d)(?=\w*[A-Z])[0-9A-Za-z]{19,30}\b"), "<id>"),
     (re.compile(r"kestra:///[^\s\"']*"), "<uri>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\dZ:+]*"), "<date>"),
 )
 _OF_THE_CALL = ("system.correlationId", "system.from")
+_LOOPS = (".LoopUntil", ".WaitFor")
 _TRIED_AGAIN = ("FAILED", "RETRYING")
 _RESUMES = 4
 _REST = 0.4
@@ -47,10 +49,13 @@ class Server:
         started = self._call("POST", path)
         if started.status_code >= 400:
             return Seen("", refused=f"{started.status_code} {started.text[:300]}")
+        others = [self._call("POST", path).json()["id"] for _ in range(case.more)]
         execution = self._settled(started.json()["id"], case)
         for step in case.steps:
             execution = self._after(step, execution, case)
-        return self._seen(execution, case)
+        seen = self._seen(execution, case)
+        told = (_told(self._settled(other, case)) for other in others)
+        return replace(seen, family=(*seen.family, *sorted(told)))
 
     def _save(self, flow: Mapping[str, Any]) -> str | None:
         text = as_yaml(flow).encode()
@@ -75,6 +80,7 @@ class Server:
     def _settled(self, execution_id: str, case: Case, *, beyond: int = 0) -> Json:
         """Wait until the execution is over, or until it waits for what the case does next."""
         last, since, resumes = "", 0.0, 0
+        rest = _REST * (3 if {"afterExecution", "listeners"} & case.flow.keys() else 1)
         while True:
             execution = self._get(execution_id)
             now, told = time.monotonic(), json.dumps([_short(execution)])
@@ -83,7 +89,7 @@ class Server:
                 resumes = min(resumes, 1)
             rests = now - since
             moved = len(execution["state"]["histories"]) > beyond
-            if moved and rests > _REST and _is_over(execution):
+            if moved and rests > rest and _is_over(execution):
                 return execution
             if rests > self._seconds:
                 self._call("DELETE", f"/executions/{execution_id}/kill")  # it must not go on
@@ -130,15 +136,16 @@ class Server:
     def _seen(self, execution: Json, case: Case) -> Seen:
         runs = execution.get("taskRunList") or []
         by_id = {run["id"]: run for run in runs}
+        loops = {task["id"] for task in _tasks(case.flow) if task["type"].endswith(_LOOPS)}
         labels = {label["key"]: label["value"] for label in execution.get("labels") or []}
         for random in _OF_THE_CALL:
             labels.pop(random, None)
         return Seen(
             execution["state"]["current"],
             _plain(execution.get("outputs") or {}),
-            tuple(sorted(_run(run, by_id) for run in runs)),
+            tuple(sorted(_without_waits(_run(run, by_id), loops) for run in runs)),
             "",
-            _way(execution),
+            _way(execution, with_pauses=not loops),
             _plain(labels),
             _plain(execution.get("variables") or {}),
             tuple(sorted(self._lines(execution, case))),
@@ -189,8 +196,10 @@ def _told(execution: Json) -> str:
 
 
 def _short(execution: Json) -> Any:
+    """Return what changes when something happens; how long it takes is not in it."""
     runs = execution.get("taskRunList") or []
-    return execution["state"], [(run["id"], run["state"]) for run in runs]
+    told = [(run["id"], run["state"]["histories"], len(run.get("attempts") or [])) for run in runs]
+    return execution["state"]["histories"], told
 
 
 def _is_over(execution: Json) -> bool:
@@ -240,6 +249,8 @@ def _tasks(value: Any) -> Iterator[Json]:
 
 def _run(run: Json, by_id: Mapping[str, Json]) -> Run:
     outputs = _plain(run.get("outputs") or {})
+    if isinstance(outputs.get("resumed"), dict):
+        outputs["resumed"].pop("by", None)  # there are no users here
     parent = by_id.get(run.get("parentTaskRunId") or "", {})
     tries = tuple(attempt["state"]["current"] for attempt in run.get("attempts") or [])
     iteration = run.get("iteration")
@@ -256,20 +267,27 @@ def _run(run: Json, by_id: Mapping[str, Json]) -> Run:
     )
 
 
-def _way(of: Json) -> tuple[str, ...]:
+def _without_waits(run: Run, loops: Collection[str]) -> Run:
+    """Kestra forgets which way a loop has gone in its earlier rounds."""
+    return replace(run, history=run.history[-1:]) if run.task in loops else run
+
+
+def _way(of: Json, *, with_pauses: bool = True) -> tuple[str, ...]:
     """Return the states that it went through, without that of waiting for a worker, and without a
     failure that is tried again at once.
     """
     states = [entry["state"] for entry in of["state"]["histories"]]
     pairs = zip(states, [*states[1:], ""], strict=True)
-    told = (one for one, then in pairs if one != "SUBMITTED" and (one, then) != _TRIED_AGAIN)
+    left_out = {"SUBMITTED"} if with_pauses else {"SUBMITTED", "PAUSED"}
+    told = (one for one, then in pairs if one not in left_out and (one, then) != _TRIED_AGAIN)
     return tuple(state for state, _ in groupby(told))
 
 
 def _plain(value: Any) -> Any:
     """Return a value without what is random, and without what the order of keys tells."""
     if isinstance(value, Mapping):
-        return {str(_plain(key)): _plain(value[key]) for key in sorted(value)}
+        kept = {key: item for key, item in value.items() if item is not None}
+        return {str(_plain(key)): _plain(kept[key]) for key in sorted(kept)}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, str):

@@ -106,11 +106,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Case:
-    """A flow, those that it starts, and what is done to its execution."""
+    """A flow, those that it starts, and what is done to its execution; *more* start beside it."""
 
     flow: Json
     children: tuple[Json, ...] = ()
     steps: tuple[Json, ...] = ()
+    more: int = 0
 
 
 @dataclass
@@ -122,6 +123,7 @@ class Wide:
     children: list[Json] = field(default_factory=list)
     hangs: bool = False
     pauses: bool = False
+    steps: list[Json] = field(default_factory=list)
     dice: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -130,8 +132,29 @@ class Wide:
     # ── the whole
 
     def case(self) -> Case:
-        flow = self.flow(f"wide-{self.seed}", Place(depth=2))
-        return Case(flow, tuple(self.children), tuple(self.steps()))
+        if self.seed % 20 == 0:
+            return self.crowd()
+        self.steps = self.dice.choices(_STEPS, _STEP_WEIGHTS)[0]
+        flow = self.flow(f"wide-{self.seed}", Place(depth=3 if self.seed % 3 == 0 else 2))
+        steps = [{"do": "kill"}] if self.hangs else [] if self.pauses else self.steps
+        return Case(flow, tuple(self.children), tuple(steps))
+
+    def crowd(self) -> Case:
+        """Return executions that are too many for the limit of their flow."""
+        behavior = self.any_of(["QUEUE", "QUEUE", "CANCEL", "FAIL"])
+        wait = {"id": "wait", "type": _FLOW + "Sleep", "duration": "PT3S"}
+        flow = {
+            "id": f"wide-{self.seed}",
+            "namespace": NAMESPACE,
+            "concurrency": {"limit": self.dice.randint(1, 2), "behavior": behavior},
+            "inputs": _INPUTS,
+            "variables": _VARIABLES,
+            "tasks": [wait, *self.some(Place(0, calm=True), 2)],
+        }
+        for name in ("finally", "afterExecution"):
+            if self.often(0.5):
+                flow[name] = [self.plain(Place(0))]
+        return Case(flow, more=2)
 
     def flow(self, flow_id: str, place: Place) -> Json:
         made: Json = {
@@ -144,16 +167,12 @@ class Wide:
         }
         for name in ("errors", "finally", "afterExecution"):
             if self.often(0.25):
-                made[name] = self.some(Place(1, handler=True), 2)
+                is_flat = name == "afterExecution" or self.steps
+                made[name] = self.some(Place(0 if is_flat else 1, handler=True), 2)
         for name, chance in _OPTIONS.items():
             if self.often(chance):
                 made |= getattr(self, f"with_{name}")(made)
         return made
-
-    def steps(self) -> list[Json]:
-        if self.hangs:
-            return [{"do": "kill"}]
-        return self.dice.choices(_STEPS, _STEP_WEIGHTS)[0] if not self.pauses else []
 
     def often(self, chance: float) -> bool:
         return self.dice.random() < chance
@@ -211,9 +230,6 @@ class Wide:
         one: Json = {"tasks": [self.plain(Place(0, handler=True))]}
         return {"listeners": [one | ({"conditions": [condition]} if self.often(0.7) else {})]}
 
-    def with_concurrency(self, made: Json) -> Json:
-        return {"concurrency": {"limit": 1, "behavior": self.any_of(["QUEUE", "CANCEL", "FAIL"])}}
-
     # ── tasks
 
     def some(self, place: Place, most: int = 3) -> list[Json]:
@@ -234,7 +250,7 @@ class Wide:
         made |= {"type": _FLOW + kind, **getattr(self, f"of_{kind}")(place)}
         for name in ("errors", "finally"):
             if self.often(0.15) and kind not in ("LoopUntil", "WaitFor", "WorkingDirectory"):
-                made[name] = self.some(Place(1, calm=place.calm, handler=True), 2)
+                made[name] = self.some(Place(0 if self.steps else 1, place.calm, handler=True), 2)
         if self.often(0.08) and not place.handler:
             made["retry"] = self.retry()
         return made
@@ -289,8 +305,6 @@ class Wide:
                 found.append(f"{{{{ outputs.{last}[parent.taskrun.value].value ?? 'other' }}}}")
         if place.outer:
             found.append(f"{{{{ outputs.{self.any_of(place.outer)}.value ?? 'no value' }}}}")
-        if not place.calm:
-            found.append("{% for o in outputs %}{{ o.key }} {% endfor %}")
         return str(self.any_of(found))
 
     def leaf_return(self, place: Place) -> Json:
@@ -345,11 +359,10 @@ class Wide:
         return {"type": _CORE + "execution.Labels", "labels": labels}
 
     def leaf_variables(self, place: Place) -> Json:
-        variables = self.any_of(
+        variables: Any = self.any_of(
             [{"deep": {"w": "{{ inputs.text }}"}}, {"list": [3]}, {"new": 1}, {"deep": {"v": 4}}]
         )
-        made = {"type": _CORE + "execution.SetVariables", "variables": variables}
-        return made | ({"overwrite": False} if self.often(0.2) and not place.calm else {})
+        return {"type": _CORE + "execution.SetVariables", "variables": variables}
 
     def leaf_unset(self, place: Place) -> Json:
         names = [self.any_of(["deep", "deep.v", "list"])]
@@ -529,7 +542,7 @@ class Wide:
             fail = {"type": _CORE + "execution.Fail", "condition": "{{ inputs.number == 1 }}"}
             tasks.append({**self.common(Place(0, calm=True)), **fail})
         self.children.append({**child, "labels": {"team": "t"}, "variables": _VARIABLES})
-        write = {"type": _CORE + "storage.Write", "content": self.any_of(["a\nb\nc\n", "a\n", ""])}
+        write = {"type": _CORE + "storage.Write", "content": self.any_of(["a\nb\nc\n", "a\n"])}
         at = f"t{self.count}w"
         each: Json = {
             "id": f"t{self.count}each",
@@ -571,7 +584,6 @@ _OPTIONS = {
     "retry": 0.08,
     "sla": 0.1,
     "listeners": 0.1,
-    "concurrency": 0.05,
 }
 _STEPS: tuple[list[Json], ...] = (
     [],

@@ -21,6 +21,7 @@ from runner.engine.commands import (
     Tell,
 )
 from runner.engine.events import (
+    ChildEnded,
     ChildStarted,
     Continued,
     Evaluated,
@@ -63,7 +64,8 @@ class Runs:
 class Simulation:
     """One execution. *script* answers the attempts of a task: a state, or a function of (run,
     attempt);
-    a task that is not in it succeeds. *held* tasks stay RUNNING until `release`."""
+    a task that is not in it succeeds, and a subflow that is not in it stays open. *held* tasks stay
+    RUNNING until `release`."""
 
     flow: Flow
     script: dict[str, Any] = field(default_factory=dict)
@@ -152,6 +154,7 @@ class Simulation:
             case StartChild():
                 child = "child-of-" + command.task_run_id
                 self._advance(ChildStarted(command.task_run_id, child, command.iteration))
+                self._end_child(command, child)
             case StopTask():
                 self.stopped.append(self.runs.by_id[command.task_run_id].task_id)
             case SetTimer():
@@ -167,6 +170,12 @@ class Simulation:
             case KillChild():
                 self.killed_children.append(command.execution_id)
 
+    def _end_child(self, command: StartChild, child: str) -> None:
+        run = self.runs.by_id.get(command.task_run_id)
+        if run is not None and run.task_id in self.script:
+            state = self._answer(run, len(run.attempts) - 1)
+            self._advance(ChildEnded(run.id, child, state, {}, command.iteration))
+
     def _evaluated(self, command: Evaluate) -> Evaluated:
         if command.task_run_id is None:
             given = self.values.get(command.purpose, {})
@@ -179,14 +188,16 @@ class Simulation:
         return Evaluated(command.task_run_id, command.purpose, given)
 
     def end_of(self, run: TaskRun, attempt: int) -> Event:
-        answer = self.script.get(run.task_id, State.SUCCESS)
-        if isinstance(answer, Callable):
-            answer = answer(run, attempt)
+        answer = self._answer(run, attempt)
         if answer is State.FAILED:
             return TaskFailed(run.id, attempt, "told to fail")
         if answer is State.KILLED:
             return TaskKilled(run.id, attempt)
         return TaskSucceeded(run.id, attempt, {"by": run.task_id}, state=answer)
+
+    def _answer(self, run: TaskRun, attempt: int) -> State:
+        answer = self.script.get(run.task_id, State.SUCCESS)
+        return answer(run, attempt) if isinstance(answer, Callable) else answer
 
     def release(self, task_id: str, state: State | None = None) -> "Simulation":
         """Let a held task end."""

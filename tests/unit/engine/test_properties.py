@@ -31,12 +31,21 @@ MANY = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-RETRY = Retry("constant", interval=timedelta(seconds=1), max_attempts=2)
+SECOND = timedelta(seconds=1)
+RETRY = Retry("constant", interval=SECOND, max_attempts=2)
+RETRIES = [
+    RETRY,
+    replace(RETRY, warning_on_retry=True),
+    Retry("exponential", interval=SECOND, max_interval=SECOND * 4, max_attempts=3),
+    Retry("random", min_interval=SECOND, max_interval=SECOND * 2, max_attempts=2),
+]
 OUTCOMES = [State.SUCCESS, State.SUCCESS, State.SUCCESS, State.WARNING, State.FAILED]
 
 AROUND = [
-    "Sequential", "Parallel", "ForEach", "EachParallel", "If", "Dag", "AllowFailure", "LoopUntil",
+    "Sequential", "Parallel", "ForEach", "EachParallel", "EachSequential", "If", "Switch", "Dag",
+    "AllowFailure", "LoopUntil",
 ]  # fmt: skip
+WAITING = ["Pause", "Sleep", "Subflow"]
 
 EXECUTION = {
     "CREATED": {"RUNNING", "QUEUED", "KILLING", "FAILED", "CANCELLED"},
@@ -95,11 +104,25 @@ def flows(draw):
             names.next(),
             draw(st.sampled_from([TaskKind.INLINE, TaskKind.WORKER])),
             allow_failure=draw(st.booleans()) and draw(st.booleans()),
+            allow_warning=draw(st.integers(0, 5)) == 0,
             disabled=draw(st.integers(0, 9)) == 0,
             run_if=draw(st.sampled_from([None, None, None, "true", "false"])),
-            retry=draw(st.sampled_from([None, None, RETRY])),
+            retry=draw(st.sampled_from([None, None, None, None, *RETRIES])),
         )
         outcomes[made.id] = [draw(st.sampled_from(OUTCOMES)) for _ in range(2)]
+        return made
+
+    def waiting():
+        kind = draw(st.sampled_from(WAITING))
+        asked = {"duration": "PT1S"}
+        made = flowable(names.next(), kind, asked, retry=draw(st.sampled_from([None, None, RETRY])))
+        values[made.id] = {"duration": "PT1S", "behavior": "RESUME"}
+        if kind == "Subflow":
+            values[made.id] = {"namespace": "n", "flowId": "child"}
+            outcomes[made.id] = [draw(st.sampled_from(OUTCOMES)) for _ in range(2)]
+            return replace(made, properties={"transmitFailed": draw(st.booleans())})
+        if kind == "Pause" and draw(st.booleans()):
+            return replace(made, children={"tasks": (leaf(),)})
         return made
 
     def some(depth, least=1):
@@ -111,13 +134,15 @@ def flows(draw):
             kinds += AROUND
         kind = draw(st.sampled_from(kinds))
         if kind == "leaf":
-            return leaf()
+            return leaf() if draw(st.integers(0, 6)) else waiting()
         return around(kind, names.next(), depth - 1)
 
     def around(kind, name, depth):
         lists = {"tasks": some(depth)}
         if kind == "If":
             lists = {"then": some(depth), "else_": some(depth)}
+        if kind == "Switch":
+            lists = {"cases.a": some(depth), "defaults": some(depth)}
         if kind == "Dag":
             lists = {"tasks": dag(depth)}
         if draw(st.integers(0, 3)) == 0:
@@ -130,15 +155,21 @@ def flows(draw):
             properties = {"concurrent": limit}
         if kind == "ForEach":
             properties = {"concurrencyLimit": limit}
-        if kind in ("ForEach", "EachParallel"):
+        if kind in ("ForEach", "EachParallel", "EachSequential"):
             values[name] = {"values": [str(n) for n in range(draw(st.integers(0, 3)))]}
         if kind == "If":
             values[name] = {"condition": draw(st.sampled_from(["true", "false"]))}
+        if kind == "Switch":
+            values[name] = {"value": draw(st.sampled_from(["a", "b"]))}
         if kind == "LoopUntil":
             properties = {"checkFrequency": {"maxIterations": draw(st.integers(1, 2))}}
             values[name] = {"condition": "false", **properties["checkFrequency"]}
         made = flowable(name, kind, properties, **lists)
-        return replace(made, allow_failure=draw(st.integers(0, 5)) == 0)
+        return replace(
+            made,
+            allow_failure=draw(st.integers(0, 5)) == 0,
+            retry=draw(st.sampled_from([None] * 9 + RETRIES)),
+        )
 
     def dag(depth):
         found = []
@@ -152,6 +183,7 @@ def flows(draw):
         errors=(leaf(),) if draw(st.booleans()) else (),
         finally_=(leaf(),) if draw(st.booleans()) else (),
         after_execution=(leaf(),) if draw(st.booleans()) else (),
+        retry=draw(st.sampled_from([None] * 9 + [RETRY])),
     )
     return flow, outcomes, values
 
@@ -264,7 +296,7 @@ def test_an_attempt_that_is_lost_once_is_made_again(drawn, seed):
 
     def answer(task_id):
         def of(run, attempt):
-            real = sum(one.state is not State.RESUBMITTED for one in run.attempts)
+            real = sum(one.state is not State.RESUBMITTED for one in run.attempts[:attempt])
             return outcomes[task_id][min(real, 1)]
 
         return of

@@ -390,3 +390,11 @@ def test_runs_that_a_task_has_made_go_with_it_when_it_runs_again():
 
     assert [run.task_id for run in again.runs] == ["a"]
     assert again.restarted == (run_id,)
+
+
+def test_what_came_after_a_failure_cannot_be_replayed_from_however_deep():
+    around = flowable("s", "Sequential", tasks=(task("b"),))
+    played = play(task("a"), errors=(around,), script={"a": State.FAILED})
+
+    with pytest.raises(Refused, match="from a task of errors"):
+        replayed(played, "b")
