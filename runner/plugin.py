@@ -8,7 +8,7 @@ or a package whose modules are walked). See CONTRIBUTING for a walk-through.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -173,11 +173,20 @@ class PollingTrigger(TriggerType):
         raise NotImplementedError
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time around a date, from *start* until *end*, in which a condition's answer is the same."""
+
+    start: datetime
+    end: datetime
+
+
 class Condition(Plugin):
     """Base of every condition of a trigger; its fields are rendered before it is asked."""
 
     category: ClassVar[str] = "condition"
     on_schedule: ClassVar[bool] = False  # shapes the dates of a Schedule
+    is_combined: ClassVar[bool] = False  # of its `conditions`, which are asked one after the other
 
     def holds(self, facts: Facts) -> bool:
         """Say whether it holds.
@@ -186,6 +195,18 @@ class Condition(Plugin):
             ValueError: it cannot be judged: a needed fact or property is missing.
         """
         raise NotImplementedError
+
+    @staticmethod
+    def combine(answers: Iterable[bool]) -> bool:
+        """Return what the answers of its `conditions` make, where it is combined of them."""
+        raise NotImplementedError
+
+    def span(self, facts: Facts) -> Span | None:
+        """Return when around the date of *facts* the answer is the same; None: that is not known.
+
+        With it the next date that suits is found without asking about each one.
+        """
+        return None
 
 
 class TaskLog(Protocol):

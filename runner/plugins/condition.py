@@ -5,8 +5,10 @@ from __future__ import annotations
 import calendar
 import locale
 import os
-from collections.abc import Mapping
-from datetime import datetime, time
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, time, timedelta
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -14,11 +16,14 @@ from pydantic import Field
 from runner.model.facts import Facts
 from runner.model.preconditions import Multiple
 from runner.model.states import State
-from runner.plugin import Condition, Fixed, Read
+from runner.plugin import Condition, Fixed, Read, Span
 
 _OLD = "io.kestra.core.models.conditions.types."
 _CORE = "io.kestra.plugin.core.condition."
 _TRIGGER_DATE = "{{ trigger.date }}"
+_ZONE = re.compile(r"\[[^\]]*\]$")
+_TICK = timedelta(microseconds=1)
+_AGES = timedelta(days=4000)
 
 Day = Literal["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]
 _DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
@@ -38,14 +43,41 @@ class _OnDate(Condition):
 
     def moment(self, facts: Facts) -> datetime:
         """Return the date that is judged."""
-        if self.date and self.date != _TRIGGER_DATE:
-            return datetime.fromisoformat(self.date)
+        if self._is_written:
+            return moment_of(self.date or "")
         if facts.date is None:
             raise ValueError("there is no date to judge")
         return facts.date
 
+    def span(self, facts: Facts) -> Span | None:
+        if self._is_written or facts.date is None:
+            return None
+        return self.span_around(facts.date)
 
-class DateTimeBetween(_OnDate):
+    def span_around(self, date: datetime) -> Span:
+        """Return when around *date* the answer is the same: that day, in its own zone."""
+        start = datetime.combine(date.date(), time(), date.tzinfo)
+        return Span(start, start + timedelta(days=1))
+
+    @property
+    def _is_written(self) -> bool:
+        """Whether `date` says something else than the trigger's date."""
+        return bool(self.date) and self.date != _TRIGGER_DATE
+
+
+class _OnMoment(_OnDate):
+    """One that needs to know when on that day."""
+
+    def moment(self, facts: Facts) -> datetime:
+        moment = super().moment(facts)
+        if moment.tzinfo is None:
+            raise ValueError(
+                f"'{self.date}' has no offset: write it like 2025-01-01T08:00:00+01:00"
+            )
+        return moment
+
+
+class DateTimeBetween(_OnMoment):
     """The date lies between two others.
 
     Example:
@@ -64,11 +96,28 @@ class DateTimeBetween(_OnDate):
         moment = self.moment(facts)
         if not self.after and not self.before:
             raise ValueError("DateTimeBetween needs 'after' or 'before'")
-        is_after = not self.after or moment > datetime.fromisoformat(self.after)
-        return is_after and (not self.before or moment < datetime.fromisoformat(self.before))
+        after, before = self._limits()
+        return (after is None or moment > after) and (before is None or moment < before)
+
+    def span_around(self, date: datetime) -> Span:
+        after, before = self._limits()
+        if after is not None and date <= after:
+            return Span(date - _AGES, after + _TICK)
+        if before is not None and date >= before:
+            return Span(before, date + _AGES)
+        return Span(after + _TICK if after else date - _AGES, before or date + _AGES)
+
+    def _limits(self) -> tuple[datetime | None, datetime | None]:
+        after, before = (moment_of(text) if text else None for text in (self.after, self.before))
+        for limit in (after, before):
+            if limit is not None and limit.tzinfo is None:
+                raise ValueError(
+                    f"'{limit.isoformat()}' has no offset: write Z or +01:00 behind it"
+                )
+        return after, before
 
 
-class TimeBetween(_OnDate):
+class TimeBetween(_OnMoment):
     """The time of day lies between two others; over midnight if the first is the later one.
 
     Example:
@@ -94,6 +143,12 @@ class TimeBetween(_OnDate):
         if after is not None and before is not None and after > before:
             return is_after or is_before
         return is_after and is_before
+
+    def span_around(self, date: datetime) -> Span:
+        limits = [_time(text) for text in (self.after, self.before) if text]
+        edges = sorted(edge for limit in limits for edge in _edges(date, limit))
+        index = bisect_right(edges, date)
+        return Span(edges[index - 1], edges[index])
 
 
 class DayWeek(_OnDate):
@@ -181,12 +236,11 @@ class PublicHoliday(_OnDate):
         country = (self.country or _country_of_locale()).upper()
         part = self.sub_division.upper() if self.sub_division else None
         day = self.moment(facts).date()
-        try:
-            return day in holidays.country_holidays(country, subdiv=part, years=day.year)
-        except NotImplementedError as exc:
-            raise ValueError(
-                f"there is no calendar of holidays for {country} {part or ''}"
-            ) from exc
+        known = holidays.list_supported_countries(include_aliases=True).get(country)
+        if known is None:
+            raise ValueError(f"there is no calendar of holidays for '{country}'")
+        part = part if part in known else None  # an unknown part has the country's holidays
+        return day in holidays.country_holidays(country, subdiv=part, years=day.year)
 
 
 def _country_of_locale() -> str:
@@ -205,11 +259,16 @@ class Not(Condition):
 
     aliases = _aliases("Not")
     on_schedule = True
+    is_combined = True
     type: Literal["io.kestra.plugin.core.condition.Not"] = "io.kestra.plugin.core.condition.Not"
     conditions: Annotated[list[Condition], Fixed()] = Field(min_length=1, description="conditions")
 
+    @staticmethod
+    def combine(answers: Iterable[bool]) -> bool:
+        return not any(answers)
+
     def holds(self, facts: Facts) -> bool:
-        return not any(condition.holds(facts) for condition in self.conditions)
+        return self.combine(condition.holds(facts) for condition in self.conditions)
 
 
 class Or(Condition):
@@ -223,11 +282,16 @@ class Or(Condition):
 
     aliases = _aliases("Or")
     on_schedule = True
+    is_combined = True
     type: Literal["io.kestra.plugin.core.condition.Or"] = "io.kestra.plugin.core.condition.Or"
     conditions: Annotated[list[Condition], Fixed()] = Field(min_length=1, description="conditions")
 
+    @staticmethod
+    def combine(answers: Iterable[bool]) -> bool:
+        return any(answers)
+
     def holds(self, facts: Facts) -> bool:
-        return any(condition.holds(facts) for condition in self.conditions)
+        return self.combine(condition.holds(facts) for condition in self.conditions)
 
 
 class Expression(Condition):
@@ -245,7 +309,7 @@ class Expression(Condition):
     expression: str = Field(description="the expression")
 
     def holds(self, facts: Facts) -> bool:
-        return bool(self.expression.strip()) and self.expression.strip().lower() != "false"
+        return self.expression.strip() not in ("", "false")
 
 
 class _OnExecution(Condition):
@@ -477,6 +541,25 @@ class FlowNamespaceCondition(Condition):
     def holds(self, facts: Facts) -> bool:
         actual = facts.listener_namespace or ""
         return actual.startswith(self.namespace) if self.prefix else actual == self.namespace
+
+
+def moment_of(text: str) -> datetime:
+    """Return a date, or date and time, as Java writes it: a zone may follow in brackets.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return datetime.fromisoformat(_ZONE.sub("", text.strip()))
+
+
+def _edges(date: datetime, limit: time) -> Iterator[datetime]:
+    """Yield when around *date* the answer may change: at *limit*, behind it, and at midnight."""
+    day = date.astimezone(limit.tzinfo).date()
+    for days in (-1, 0, 1):
+        edge = datetime.combine(day + timedelta(days=days), limit)
+        yield datetime.combine(edge.date(), time(), limit.tzinfo)
+        yield edge
+        yield edge + _TICK
 
 
 def _time(text: str) -> time:

@@ -18,32 +18,28 @@ from runner import ids
 from runner.clock import to_micros
 from runner.engine.creation import Beginning
 from runner.errors import HeadraceError, Unavailable
-from runner.expressions import Context, ExpressionError, render, render_value
-from runner.model.execution import Labels, StartedBy
+from runner.expressions import ExpressionError, render_value
+from runner.model.execution import StartedBy
 from runner.model.facts import Facts
 from runner.model.flow import Flow, Trigger
 from runner.model.logs import LogLine
 from runner.plugin import TaskError
 from runner.runtime import Runtime
-from runner.runtime.context import nested_labels
 from runner.runtime.pinning import source_of
-from runner.runtime.world import FlowWorld
-from runner.scheduler.schedule import Dates, Due, look, recovery
+from runner.scheduler.schedule import Due, look, recovery
 from runner.services import firing
 from runner.services.backfills import Backfill, with_labels
 from runner.services.conditions import hold
+from runner.services.dates import DATED, Dates, text_of
 from runner.services.firing import Creation
 from runner.services.inputs import Inputs
 from runner.services.principal import SYSTEM
+from runner.services.trigger_context import context_of, rendered_labels
 from runner.store.base import FlowRow, QuarantineRow, TriggerRow, Tx
 
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.2
-DATED = (
-    "io.kestra.plugin.core.trigger.Schedule",
-    "io.kestra.plugin.core.trigger.ScheduleOnDates",
-)
 MAX_TRIES = 8
 _BATCH = 100
 _TICK = timedelta(microseconds=1)
@@ -112,37 +108,40 @@ class Ticks:
             return Firing(row, None)
         dates = Dates(self._runtime, flow, trigger)
         if not flow_row.is_active:  # nothing is made up for when it comes back
-            return Firing(row, dates.after(now), backfill=row.backfill)
-        if row.backfill is not None:
-            return self._fill(row, flow, trigger, dates, Backfill.read(row.backfill))
+            return Firing(row, dates.following(now), backfill=row.backfill)
         try:
+            if row.backfill is not None:
+                return self._fill(row, flow, trigger, dates, Backfill.read(row.backfill))
             due = self._look(dates, row, flow_row, now)
+            return self._start(row, flow, trigger, dates, due)
         except (ExpressionError, TaskError, ValueError) as exc:  # a condition cannot be judged
             message = exc.message if isinstance(exc, HeadraceError) else str(exc)
             return self._misjudged(row, flow, trigger, dates, message)
-        if due.date is None:
-            return Firing(row, due.next_at)
-        return self._start(row, flow, trigger, dates, due)
 
     def _misjudged(
         self, row: TriggerRow, flow: Flow, trigger: Trigger, dates: Dates, message: str
     ) -> Firing:
         """Start a FAILED execution for the date that came, and go on with the next (§12.2, 5).
 
-        Missed dates are not made up for: they would all fail.
+        Missed dates are not made up for, and a backfill is over: they would all fail.
         """
-        assert row.next_at is not None
         now = self._runtime.clock.now()
+        date = self._date_that_came(row, dates)
+        if date is None or date > now:
+            return Firing(row, date)
+        started_by = StartedBy(trigger.id, trigger.type, {"date": text_of(date)})
+        failed = Beginning(trigger=started_by, origin="trigger")
+        return Firing(row, dates.following(now), flow, trigger, date, failed, message)
+
+    def _date_that_came(self, row: TriggerRow, dates: Dates) -> datetime | None:
+        if row.backfill is not None:
+            return dates.following(Backfill.read(row.backfill).current)
+        assert row.next_at is not None
         is_start = row.next_at == row.updated_at and (
             row.last_at is None or dates.following(row.last_at) != row.next_at
         )
         is_date = dates.is_date(row.next_at) and not is_start
-        date = row.next_at if is_date else dates.following(row.next_at)
-        if date is None or date > now:
-            return Firing(row, date)
-        started_by = StartedBy(trigger.id, trigger.type, {"date": date.isoformat()})
-        failed = Beginning(trigger=started_by, origin="trigger")
-        return Firing(row, dates.following(now), flow, trigger, date, failed, message)
+        return dates.shown(row.next_at) if is_date else dates.following(row.next_at)
 
     def _look(self, dates: Dates, row: TriggerRow, flow_row: FlowRow, now: datetime) -> Due:
         assert row.next_at is not None
@@ -158,18 +157,24 @@ class Ticks:
         self, row: TriggerRow, flow: Flow, trigger: Trigger, dates: Dates, backfill: Backfill
     ) -> Firing:
         """Start the next date of a backfill; behind the last one the trigger goes on as before."""
+        if backfill.paused:
+            return Firing(row, None, backfill=row.backfill)
         date = dates.after(backfill.current)
         if date is None or date > backfill.end:
-            return Firing(row, backfill.previous)
+            return Firing(row, self._behind(dates, backfill))
         following = dates.after(date)
         is_last = following is None or following > backfill.end
         started = self._start(row, flow, trigger, dates, Due(date, None), backfill)
         return replace(
             started,
-            next_at=backfill.previous if is_last else self._runtime.clock.now(),
+            next_at=self._behind(dates, backfill) if is_last else self._runtime.clock.now(),
             backfill=None if is_last else replace(backfill, current=date).written(),
             key=f"backfill:{backfill.id}",
         )
+
+    def _behind(self, dates: Dates, backfill: Backfill) -> datetime | None:
+        """Return the date to go on with; one that was off meanwhile goes on from here."""
+        return backfill.previous or dates.following(self._runtime.clock.now())
 
     def _start(
         self,
@@ -180,7 +185,8 @@ class Ticks:
         due: Due,
         backfill: Backfill | None = None,
     ) -> Firing:
-        assert due.date is not None
+        if due.date is None:
+            return Firing(row, due.next_at)
         variables = dates.variables(due.date)
         made = Firing(row, due.next_at, flow, trigger, due.date)
         try:
@@ -202,13 +208,14 @@ class Ticks:
     ) -> Beginning | None:
         """Return what the execution begins with; None: a condition does not hold."""
         execution_id = ids.new()
-        context = self._context(flow, {**variables, "id": trigger.id, "type": trigger.type})
+        about = {**variables, "id": trigger.id, "type": trigger.type}
+        context = context_of(self._runtime, flow, about)
         facts = Facts(date=date, listener_namespace=flow.namespace, listener_flow_id=flow.id)
         if not hold(self._runtime, trigger.conditions, context, facts):
             return None
         more = dict(backfill.inputs) if backfill else {}
         given: Any = render_value({**trigger.inputs, **more}, context, typed=True)
-        labels = self._labels(flow, trigger, context)
+        labels = rendered_labels(trigger, context)
         return Beginning(
             inputs=self._inputs.resolve(flow, given, execution_id=execution_id),
             labels=labels if backfill is None else with_labels(labels, backfill.labels),
@@ -217,31 +224,6 @@ class Ticks:
             schedule_at=date,
             execution_id=execution_id,
         )
-
-    def _labels(self, flow: Flow, trigger: Trigger, context: Context) -> Labels:
-        labels = []
-        for key, value in trigger.labels:
-            try:
-                labels.append((key, str(render(value, context))))
-            except ExpressionError as exc:
-                log.warning("a label is left out", trigger=trigger.id, label=key, reason=str(exc))
-        return tuple(labels)
-
-    def _context(self, flow: Flow, about_trigger: Mapping[str, Any]) -> Context:
-        about = {
-            "id": flow.id,
-            "namespace": flow.namespace,
-            "revision": flow.revision,
-            "tenantId": "main",
-        }
-        variables = {
-            **self._runtime.shared_variables,
-            "flow": about,
-            "labels": nested_labels(flow.labels),
-            "vars": flow.variables,
-            "trigger": about_trigger,
-        }
-        return Context(variables, FlowWorld(self._runtime, flow.namespace))
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
 

@@ -17,8 +17,8 @@ import structlog
 from runner.engine.creation import CORRELATION_ID, Beginning
 from runner.engine.events import ChildEnded, Started
 from runner.errors import HeadraceError
-from runner.expressions import Context, ExpressionError, render, render_value
-from runner.model.execution import Execution, Labels, StartedBy, TaskRun
+from runner.expressions import Context, ExpressionError, render_value
+from runner.model.execution import Execution, StartedBy, TaskRun
 from runner.model.facts import Facts
 from runner.model.flow import Flow, Trigger
 from runner.model.states import State
@@ -32,6 +32,7 @@ from runner.services.conditions import hold
 from runner.services.inputs import Inputs
 from runner.services.preconditions import gather, gathering_of, without_multiple
 from runner.services.principal import SYSTEM
+from runner.services.trigger_context import rendered_labels, with_trigger
 from runner.store.base import Announcement, TriggerRow, Tx
 
 log = structlog.get_logger(__name__)
@@ -224,7 +225,7 @@ def _start_follower(
         tx.triggers.save(changed)
         if outputs is None:
             return None
-        context = _with_outputs(context, outputs)
+        context = with_trigger(context, {"outputs": outputs} if outputs else {})
     key = (
         f"flow:{flow.namespace}/{flow.id}/{trigger.id}/{upstream.execution.id}/{announcement.entry}"
     )
@@ -252,11 +253,6 @@ def _context(runtime: Runtime, tx: Tx, flow: Flow, upstream: _Upstream) -> Conte
     return Context(variables, world)
 
 
-def _with_outputs(context: Context, outputs: Mapping[str, Any]) -> Context:
-    variables = {**context.variables, "trigger": {"outputs": outputs} if outputs else {}}
-    return Context(variables, context.world, context.settings)
-
-
 def _beginning(
     runtime: Runtime,
     flow: Flow,
@@ -275,30 +271,17 @@ def _beginning(
         "namespace": execution.namespace,
         "flowId": execution.flow_id,
         "flowRevision": execution.revision,
-        "outputs": outputs,
+        **({"outputs": outputs} if outputs else {}),
     }
     given = render_value(dict(trigger.inputs), context)
     assert isinstance(given, dict)
     return Beginning(
         inputs=_inputs(runtime, flow, trigger, given),
-        labels=_labels(trigger, context),
+        labels=rendered_labels(trigger, context),
         trigger=StartedBy(trigger.id, trigger.type, variables),
         correlation_id=correlation,
         upstream_id=execution.id,
     )
-
-
-def _labels(trigger: Trigger, context: Context) -> Labels:
-    """Return the trigger's labels; one that cannot be rendered is left out (§12.2)."""
-    labels = []
-    for key, text in trigger.labels:
-        try:
-            labels.append((key, str(render(text, context))))
-        except ExpressionError as exc:
-            log.warning(
-                "a label is left out", action="label", trigger=trigger.id, label=key, error=str(exc)
-            )
-    return tuple(labels)
 
 
 def _inputs(

@@ -117,9 +117,9 @@ class Backfills:
             row = _found(tx, place)
             before = _under_way(row)
             self._record(tx, row, "delete", by)
-            ended = replace(
-                row, backfill=None, next_at=before.previous, updated_at=self._runtime.clock.now()
-            )
+            now = self._runtime.clock.now()
+            next_at = None if row.disabled else before.previous or now
+            ended = replace(row, backfill=None, next_at=next_at, updated_at=now)
             tx.triggers.save(ended)
             return ended
 

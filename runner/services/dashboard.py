@@ -13,6 +13,7 @@ from runner.model.execution import Execution
 from runner.model.flow import Flow
 from runner.model.problems import FlowInvalid
 from runner.runtime import Runtime
+from runner.services.dates import upcoming
 from runner.services.glances import ExecutionDetail, ExecutionList, FlowGlance
 from runner.store.base import (
     CommitRow,
@@ -153,7 +154,9 @@ class Dashboard:
             row = tx.flows.find(namespace, flow_id)
             if row is None or row.deleted:
                 raise NotFound(f"there is no flow {flow_id} in {namespace}")
-            return self._glance(tx, row)
+            glance = self._glance(tx, row)
+        now = self._runtime.clock.now()
+        return replace(glance, upcoming=upcoming(self._runtime, glance.flow, glance.triggers, now))
 
     def flow_problems(self, namespace: str, flow_id: str) -> Sequence[ProblemRow]:
         """Return what Git's newest text of a flow was refused for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from runner.model.execution import Execution, TaskRun
@@ -69,3 +70,4 @@ class FlowGlance:
     recent: Sequence[Execution]
     triggers: Sequence[TriggerRow]
     problems: int
+    upcoming: Sequence[datetime] = ()  # dates of schedules, on the flow's own page

@@ -21,7 +21,6 @@ from runner.attempt.context import AttemptContext
 from runner.attempt.subject import Subject
 from runner.engine.creation import Beginning, begin
 from runner.errors import HeadraceError, NotFound
-from runner.expressions import Context
 from runner.model.execution import StartedBy, TaskRun
 from runner.model.facts import Facts
 from runner.model.flow import Flow, Task, TaskKind, Trigger
@@ -30,12 +29,11 @@ from runner.model.problems import FlowInvalid
 from runner.model.states import State
 from runner.plugin import PollingTrigger, RunContext, TaskStopped
 from runner.runtime import Runtime
-from runner.runtime.context import nested_labels
 from runner.runtime.pinning import head_of, source_of
-from runner.runtime.world import FlowWorld
 from runner.services import firing
 from runner.services.conditions import hold
 from runner.services.principal import SYSTEM
+from runner.services.trigger_context import context_of
 from runner.store.base import AttemptRow, TriggerRow, Tx
 
 log = structlog.get_logger(__name__)
@@ -275,7 +273,8 @@ class _TriggerContext(AttemptContext):
     """The world of one evaluation. Nobody takes over what it starts outside."""
 
     def __init__(self, runtime: Runtime, poll: Poll, control: AttemptControl) -> None:
-        self.context = _context(runtime, poll)
+        about = {"id": poll.trigger.id, "type": poll.trigger.type}
+        self.context = context_of(runtime, poll.flow, about)
         subject = _subject(runtime, poll)
         row = AttemptRow(
             subject.run.id, 0, poll.execution_id, "", "RUNNING", 0, 0, False, runtime.clock.now()
@@ -310,21 +309,3 @@ def _subject(runtime: Runtime, poll: Poll) -> _TriggerSubject:
         f"{poll.execution_id}{ids.new()[:5]}", poll.execution_id, 0, task.id, State.RUNNING, ()
     )
     return _TriggerSubject(execution, run, task, 0)
-
-
-def _context(runtime: Runtime, poll: Poll) -> Context:
-    flow = poll.flow
-    about = {
-        "id": flow.id,
-        "namespace": flow.namespace,
-        "revision": flow.revision,
-        "tenantId": "main",
-    }
-    variables = {
-        **runtime.shared_variables,
-        "flow": about,
-        "labels": nested_labels(flow.labels),
-        "vars": flow.variables,
-        "trigger": {"id": poll.trigger.id, "type": poll.trigger.type},
-    }
-    return Context(variables, FlowWorld(runtime, flow.namespace))

@@ -5,7 +5,6 @@ The window is kept with the trigger's state: ``{id, start, end, met, outputs}``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,6 +12,7 @@ from typing import Any
 
 from runner.errors import HeadraceError
 from runner.expressions import Context, render
+from runner.expressions.javaregex import find
 from runner.model.facts import Facts
 from runner.model.flow import Trigger
 from runner.model.preconditions import Filter, Multiple, Preconditions, UpstreamFlow, Where
@@ -64,7 +64,7 @@ def gather(
     if seen is None:
         return replace(row, memory=None), None
     is_met = {name for name, asked in gathering.conditions.items() if _answer(asked)}
-    if not is_met:
+    if not is_met and gathering.conditions:
         return row, None
     met = {*seen["met"], *is_met}
     collected = merged(seen["outputs"], outputs or {})
@@ -147,8 +147,7 @@ def _compared(each: Filter, context: Context, facts: Facts) -> str | None:
         case "STATE":
             return None if facts.state is None else str(facts.state)
         case "EXPRESSION":
-            text = str(render(each.value or "", context))
-            return text or None
+            return str(render(each.value or "", context))
 
 
 def compares(each: Filter, found: str | None) -> bool:
@@ -166,7 +165,7 @@ def compares(each: Filter, found: str | None) -> bool:
         case "CONTAINS":
             return value in text
         case "REGEX":
-            return re.fullmatch(value, text) is not None
+            return find(text, rf"\A(?:{value})\z") is not None
         case "IN":
             return text in values
         case "NOT_IN":

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from runner.engine.codec import to_text
 from runner.errors import NotFound, Refused
@@ -178,14 +177,7 @@ def forget_triggers(tx: Tx, namespace: str, flow_id: str) -> None:
 
 def digest_of(trigger: Trigger) -> str:
     """Return a text that changes when the declaration does."""
-    shape: Mapping[str, Any] = {
-        "type": trigger.type,
-        "properties": trigger.properties,
-        "conditions": list(trigger.conditions),
-        "inputs": trigger.inputs,
-        "disabled": trigger.disabled,
-    }
-    return hashlib.sha256(to_text(shape).encode()).hexdigest()
+    return hashlib.sha256(to_text(asdict(trigger)).encode()).hexdigest()
 
 
 def hashed_key(key: str) -> str:

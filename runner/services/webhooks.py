@@ -17,15 +17,13 @@ import orjson
 from runner import ids
 from runner.engine.creation import Beginning
 from runner.errors import Conflict, HeadraceError, InputInvalid, NotFound, Refused
-from runner.expressions import Context, ExpressionError, is_template, render, render_value
+from runner.expressions import ExpressionError, is_template, render, render_value
 from runner.model.execution import Labels, StartedBy
 from runner.model.facts import Facts
 from runner.model.flow import Flow, Trigger
 from runner.model.states import State
 from runner.plugin import TaskError
 from runner.runtime import Runtime
-from runner.runtime.context import nested_labels
-from runner.runtime.world import FlowWorld
 from runner.services import firing
 from runner.services.conditions import hold
 from runner.services.creation import Creator, DirectCreator
@@ -33,6 +31,7 @@ from runner.services.firing import Creation
 from runner.services.inputs import Inputs
 from runner.services.nesting import is_too_deep
 from runner.services.principal import SYSTEM
+from runner.services.trigger_context import context_of, rendered_labels
 from runner.services.triggers import WEBHOOK
 from runner.store.base import FlowRow, Tx
 
@@ -144,12 +143,12 @@ class Webhooks:
         inputs: Mapping[str, Any] = {}
         labels: Labels = ()
         if trigger.conditions or trigger.inputs or trigger.labels:
-            context = self._context(flow, variables)
+            context = context_of(self._runtime, flow, variables)
             facts = _facts(flow)
             if not hold(self._runtime, trigger.conditions, context, facts):
                 return None
             inputs = render_value(dict(trigger.inputs), context, typed=True)  # type: ignore[assignment]
-            labels = tuple((key, str(render(text, context))) for key, text in trigger.labels)
+            labels = rendered_labels(trigger, context)
         return Beginning(
             inputs=self._inputs.resolve(flow, inputs, execution_id=execution_id),
             labels=labels,
@@ -201,27 +200,11 @@ class Webhooks:
         if not is_template(written):
             return written.strip()
         try:
-            key = str(render(written, self._context(flow, None))).strip()
+            key = str(render(written, context_of(self._runtime, flow, None))).strip()
         except ExpressionError:
             return None
         self._runtime.mask.add(key)
         return key
-
-    def _context(self, flow: Flow, variables: Mapping[str, Any] | None) -> Context:
-        about: dict[str, Any] = {
-            **self._runtime.shared_variables,
-            "flow": {
-                "id": flow.id,
-                "namespace": flow.namespace,
-                "revision": flow.revision,
-                "tenantId": "main",
-            },
-            "labels": nested_labels(flow.labels),
-            "vars": flow.variables,
-        }
-        if variables is not None:
-            about["trigger"] = variables
-        return Context(about, FlowWorld(self._runtime, flow.namespace))
 
 
 class _SwitchedOff(HeadraceError):

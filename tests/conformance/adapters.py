@@ -34,14 +34,16 @@ from runner.plugin import Condition
 from runner.queue import NoQueue
 from runner.runtime import Runtime
 from runner.runtime.world import FlowWorld
-from runner.scheduler.schedule import Dates, look
+from runner.scheduler.schedule import look
 from runner.scheduler.ticks import Ticks
 from runner.services import announcements
 from runner.services.backfills import Backfill, Backfills
 from runner.services.conditions import hold
+from runner.services.dates import Dates
 from runner.services.flows import Flows
 from runner.services.preconditions import MULTIPLE, gathering_of
 from runner.services.principal import SYSTEM
+from runner.services.trigger_context import rendered_labels
 from runner.settings import Settings
 from runner.store.base import ExecutionFilter, TriggerRow
 from runner.wiring import make_runtime
@@ -153,7 +155,7 @@ def _labels_of_schedule(asked: Mapping[str, Any]) -> dict[str, str]:
     trigger = Trigger(
         "t", asked["trigger"]["type"], labels=tuple(asked["trigger"]["labels"].items())
     )
-    labels = Ticks(_runtime())._labels(flow, trigger, Context(asked["variables"]))
+    labels = rendered_labels(trigger, Context(asked["variables"]))
     found = dict(labels_of(flow, Beginning(labels=labels), "e"))
     return {key: text for key, text in found.items() if key != "system.correlationId"}
 

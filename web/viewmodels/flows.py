@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from itertools import pairwise
 
-from runner.model.cron import CronDates, zone_of
 from runner.model.flow import Flow, Trigger
 from runner.model.problems import Problem
 from runner.model.states import State
@@ -21,7 +20,7 @@ from web.viewmodels.topology import Topology
 from web.viewmodels.words import Moment, Shown
 
 GIT = "git:"
-_NEXT = 3
+_DATED = ("Schedule", "ScheduleOnDates")
 _ICONS = {"Commit": "branch", "Schedule": "clock", "Webhook": "hook", "Flow": "flow"}
 
 
@@ -494,43 +493,19 @@ def next_dates(glance: FlowGlance, now: datetime, zone: tzinfo) -> tuple[NextDat
     if glance.flow is None or not glance.row.is_active:
         return ()
     rows = {each.trigger_id: each for each in glance.triggers}
-    dated: list[datetime] = []
     other = []
     for trigger in glance.flow.triggers:
         row = rows.get(trigger.id)
-        if trigger.disabled or (row is not None and row.disabled):
-            continue
-        if _kind(trigger) == "Schedule":
-            dated += _dates(trigger, row, now)
-        else:
+        is_off = trigger.disabled or (row is not None and row.disabled)
+        if not is_off and _kind(trigger) not in _DATED:
             other.append(NextDate(_ICONS.get(_kind(trigger), "flow"), _each(trigger), ""))
-    soonest = sorted(set(dated))[:_NEXT]
     return (
         *(
             NextDate("clock", words.day_and_time(at, zone), words.moment(at, now, zone).text)
-            for at in soonest
+            for at in glance.upcoming
         ),
         *other,
     )
-
-
-def _dates(trigger: Trigger, row: TriggerRow | None, now: datetime) -> list[datetime]:
-    cron = trigger.properties.get("cron")
-    if not isinstance(cron, str):
-        return [row.next_at] if row is not None and row.next_at else []
-    found: list[datetime] = []
-    at: datetime | None = now
-    try:
-        named = trigger.properties.get("timezone")
-        with_seconds = bool(trigger.properties.get("withSeconds"))
-        dates = CronDates(cron, zone_of(named), with_seconds=with_seconds)
-        while at is not None and len(found) < _NEXT:
-            at = dates.after(at)
-            if at is not None:
-                found.append(at)
-    except (ValueError, KeyError):  # an expression, or a zone that is unknown here
-        return [row.next_at] if row is not None and row.next_at else []
-    return found
 
 
 def _each(trigger: Trigger) -> str:

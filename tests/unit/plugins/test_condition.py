@@ -148,3 +148,53 @@ def test_outputs_hold_if_their_expression_gives_true(text, holds):
     facts = replace(FAILED, outputs={"a": 1}, render=lambda _: text)
     raw = {"type": "core.condition.ExecutionOutputs", "expression": "{{ trigger.outputs.a }}"}
     assert _holds(facts, **raw) is holds
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("true", True),
+        ("0", True),
+        ("FALSE", True),
+        ("false", False),
+        (" false ", False),
+        ("", False),
+    ],
+)
+def test_an_expression_holds_unless_it_is_nothing_or_false(text, holds):
+    assert _holds(Facts(), type="core.condition.Expression", expression=text) is holds
+
+
+@pytest.mark.parametrize("date", ["2024-04-01T12:00:00+02:00[Europe/Paris]", "2024-04-01T12:00Z"])
+def test_dates_are_written_as_java_does(date):
+    assert _holds(Facts(), type="core.condition.DayWeek", date=date, dayOfWeek="MONDAY")
+    assert _holds(
+        Facts(date=MONDAY),
+        type="core.condition.DateTimeBetween",
+        after=date.replace("1T12", "1T11"),
+    )
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"type": "core.condition.DateTimeBetween", "after": "2020-01-01"},
+        {
+            "type": "core.condition.DateTimeBetween",
+            "date": "2024-04-01",
+            "after": "2020-01-01T00:00Z",
+        },
+        {"type": "core.condition.TimeBetween", "date": "2024-04-01T12:00:00", "after": "09:00Z"},
+        {"type": "core.condition.TimeBetween", "after": "09:00:00"},
+    ],
+)
+def test_moments_need_an_offset(raw):
+    with pytest.raises(ValueError, match="has no offset"):
+        _holds(Facts(date=MONDAY), **raw)
+
+
+def test_an_unknown_part_of_a_country_has_the_holidays_of_all_of_it():
+    labour_day = {"type": "core.condition.PublicHoliday", "date": "2024-05-01", "country": "DE"}
+    assert _holds(Facts(), **labour_day, subDivision="ZZ")
+    with pytest.raises(ValueError, match="no calendar"):
+        _holds(Facts(), **{**labour_day, "country": "XX"})

@@ -1,12 +1,18 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from runner.model.facts import Facts
 from runner.model.flow import Flow, Trigger
-from runner.scheduler.schedule import Dates, look, next_dates, recovery
+from runner.registry import load
+from runner.scheduler.schedule import look, recovery
+from runner.services.dates import Dates, next_dates
 
 SCHEDULE = "io.kestra.plugin.core.trigger.Schedule"
 CONDITION = "io.kestra.plugin.core.condition."
+REGISTRY = load()
 
 
 def at(text):
@@ -157,3 +163,91 @@ def test_a_weekend_with_its_date_written_out_shapes_no_previous_date(dates, cond
     assert bare.variables(saturday)["previous"][:10] < "2024-03-15"
     assert written.variables(saturday)["previous"][:10] == "2024-03-15"
     assert written.before(saturday) == bare.before(saturday)
+
+
+def conditions_of(*given):
+    return tuple({**one, "type": CONDITION + one["type"]} for one in given)
+
+
+def test_a_date_far_away_is_found_among_many_that_do_not_suit(dates):
+    """The first Monday of a month, of schedules that come each minute and each second."""
+    first_monday = conditions_of(
+        {"type": "DayWeekInMonth", "dayOfWeek": "MONDAY", "dayInMonth": "FIRST"}
+    )
+    for cron, properties in (("* * * * *", {}), ("* * * * * *", {"withSeconds": True})):
+        monthly = dates(cron, conditions=first_monday, timezone="Europe/Paris", **properties)
+        found = monthly.after(at("2024-03-04T23:59:59+01:00"))
+        assert found.isoformat() == "2024-04-01T00:00:00+02:00"
+        before = monthly.before(at("2024-04-01T00:00:00+02:00"))
+        assert before.isoformat()[:16] == "2024-03-04T23:59"
+
+
+def test_the_last_date_is_known_to_be_the_last(dates):
+    over = conditions_of({"type": "DateTimeBetween", "before": "2024-03-15T10:00:00Z"})
+    minutely = dates("* * * * *", conditions=over)
+    assert minutely.after(at("2024-03-15T09:59:00Z")) is None
+    assert "next" not in minutely.variables(at("2024-03-15T09:59:00Z"))
+
+
+DAYS = ("MONDAY", "WEDNESDAY", "SUNDAY")
+SINGLE = st.one_of(
+    st.builds(lambda day: {"type": "DayWeek", "dayOfWeek": day}, st.sampled_from(DAYS)),
+    st.builds(
+        lambda day, place: {"type": "DayWeekInMonth", "dayOfWeek": day, "dayInMonth": place},
+        st.sampled_from(DAYS),
+        st.sampled_from(("FIRST", "LAST")),
+    ),
+    st.just({"type": "Weekend"}),
+    st.just({"type": "PublicHoliday", "country": "FR"}),
+    st.builds(
+        lambda after, before: {
+            "type": "TimeBetween",
+            "after": f"{after:02}:30:00+02:00",
+            "before": f"{before:02}:00:00Z",
+        },
+        st.integers(0, 23),
+        st.integers(0, 23),
+    ),
+    st.builds(
+        lambda after, days: {
+            "type": "DateTimeBetween",
+            "after": (at("2024-03-25T00:00:00Z") + timedelta(days=after)).isoformat(),
+            "before": (at("2024-03-25T00:00:00Z") + timedelta(days=after + days)).isoformat(),
+        },
+        st.integers(0, 10),
+        st.integers(1, 10),
+    ),
+)
+NESTED = st.recursive(
+    SINGLE.map(lambda one: conditions_of(one)[0]),
+    lambda inner: st.builds(
+        lambda kind, some: {"type": CONDITION + kind, "conditions": some},
+        st.sampled_from(("Not", "Or")),
+        st.lists(inner, min_size=1, max_size=2),
+    ),
+    max_leaves=3,
+)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(NESTED, min_size=1, max_size=2), st.integers(0, 14 * 24 * 60))
+def test_dates_are_those_that_asking_about_each_one_would_find(dates, conditions, minutes):
+    """Over a change of the clock: 2024-03-31 in Paris."""
+    start = at("2024-03-24T00:00:00+01:00") + timedelta(minutes=minutes)
+    sieved = dates("*/20 * * * *", conditions=tuple(conditions), timezone="Europe/Paris")
+    plain = dates("*/20 * * * *", timezone="Europe/Paris")
+    for step, ask in ((plain.after, sieved.after), (plain.before, sieved.before)):
+        expected, count = step(start), 0
+        while not suits(conditions, expected) and count < 1_000:
+            expected, count = step(expected), count + 1
+        if count < 1_000:
+            assert ask(start) == expected
+
+
+def suits(conditions, date):
+    facts = Facts(date=date)
+    return all(
+        REGISTRY.build_plugin(raw, lambda value, typed: value).holds(facts) for raw in conditions
+    )

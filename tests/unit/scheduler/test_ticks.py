@@ -300,3 +300,94 @@ def test_a_condition_on_executions_has_none_to_judge_on_a_schedule(runtime, add,
     )
     (failed,) = look(minutes=1)
     assert failed.state == "FAILED"
+
+
+def test_a_paused_backfill_stays_paused_when_its_trigger_is_switched(services, add, look):
+    add("allowConcurrent: true")
+    look()
+    backfill(services)
+    services.backfills.pause(PLACE, by=LOCAL)
+    services.triggers.set_disabled(*PLACE, True, by=LOCAL)
+    services.triggers.set_disabled(*PLACE, False, by=LOCAL)
+    assert look() == []
+    services.backfills.unpause(PLACE, by=LOCAL)
+    assert len(look()) == 2
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_a_trigger_that_was_off_before_its_backfill_goes_on_behind_it(
+    services, add, look, is_deleted
+):
+    add("allowConcurrent: true")
+    look()
+    services.triggers.set_disabled(*PLACE, True, by=LOCAL)
+    backfill(services)
+    services.triggers.set_disabled(*PLACE, False, by=LOCAL)
+    if is_deleted:
+        services.backfills.delete(PLACE, by=LOCAL)
+    filled = 0 if is_deleted else 2
+    assert len(look()) == filled
+    assert len(look(minutes=1)) == filled + 1
+
+
+def test_a_backfill_whose_conditions_cannot_be_judged_fails_once_and_is_over(
+    runtime, services, add, look
+):
+    broken = "  - {type: io.kestra.plugin.core.condition.DayWeek, dayOfWeek: '{{ vars.day }}'}"
+    add("allowConcurrent: true", "conditions:", broken)
+    look()
+    backfill(services)
+    (execution,) = look()
+    assert str(execution.state) == "FAILED"
+    assert execution.trigger.variables == {"date": "2026-01-05T09:01:00Z"}
+    assert a_row(runtime).backfill is None
+
+
+def test_conditions_on_dates_see_what_all_expressions_of_a_trigger_see(add, look):
+    flow = FLOW.replace("tasks:", "variables: {day: MONDAY}\ntasks:", 1)
+    conditions = [
+        "conditions:",
+        "  - {type: io.kestra.plugin.core.condition.DayWeek, dayOfWeek: '{{ vars.day }}'}",
+        "  - type: io.kestra.plugin.core.condition.DateTimeBetween",
+        "    date: '{{ now() }}'",
+        "    after: '2020-01-01T00:00:00Z'",
+        "  - type: io.kestra.plugin.core.condition.Or",
+        "    conditions:",
+        "      - {type: io.kestra.plugin.core.condition.Expression, "
+        "expression: \"{{ trigger.id == 'minutely' }}\"}",
+    ]
+    add(*conditions, flow=flow)
+    look()
+    (execution,) = look(minutes=1)
+    assert str(execution.state) == "CREATED"
+
+
+def test_dates_that_are_written_out_may_be_expressions(runtime, add, look):
+    dates = FLOW.partition("triggers:")[0] + (
+        "variables: {at: '2026-01-05T10:01:00Z'}\n"
+        "triggers:\n"
+        "  - id: minutely\n"
+        "    type: io.kestra.plugin.core.trigger.ScheduleOnDates\n"
+        "    dates: ['{{ vars.at }}']\n"
+    )
+    add(flow=dates)
+    look()
+    (execution,) = look(minutes=1)
+    assert execution.schedule_at == datetime(2026, 1, 5, 10, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("line", ["allowConcurrent: true", "labels: {a: b}", "stopAfter: [FAILED]"])
+def test_a_trigger_that_changes_in_any_way_starts_anew(line, runtime, services, add, look):
+    add()
+    look()
+    assert len(look(minutes=1)) == 1
+    services.flows.update("company.team", "timed", FLOW + f"    {line}\n", by=LOCAL)
+    assert a_row(runtime).execution_id is None
+    assert len(look(minutes=1)) == 2
+
+
+def test_a_label_without_a_value_is_left_out(add, look):
+    add("labels: {gone: '', kept: here}")
+    look()
+    (execution,) = look(minutes=1)
+    assert {"gone", "kept"} & dict(execution.labels).keys() == {"kept"}

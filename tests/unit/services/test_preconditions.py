@@ -34,6 +34,7 @@ triggers:
     inputs:
       both: "{{ trigger.outputs.one }} {{ trigger.outputs.two }}"
 """
+BARE = LISTENER.partition("    inputs:\n")[0]
 FLOWS = """\
     preconditions:
       id: flows
@@ -68,10 +69,10 @@ MULTIPLE = """\
 
 @pytest.fixture
 def add(services):
-    def add(more):
+    def add(more, listener=LISTENER):
         for flow_id in ("one", "two"):
             services.flows.create(UPSTREAM.format(id=flow_id), by=LOCAL)
-        services.flows.create(LISTENER + more, by=LOCAL)
+        services.flows.create(listener + more, by=LOCAL)
 
     return add
 
@@ -107,6 +108,35 @@ def test_a_flow_starts_when_all_has_been_seen_once(more, runtime, add, run):
     assert execution.trigger.variables["outputs"] == {"one": "one", "two": "two"}
     assert execution.inputs["both"] == "one two"
     assert execution.trigger.variables["flowId"] == "two"
+
+
+def test_without_anything_to_see_each_execution_starts_one(runtime, add, run):
+    add("    preconditions: {id: nothing}\n", BARE)
+    for flow_id in ("one", "two"):
+        run(flow_id)
+
+    assert len(started(runtime)) == 2
+
+
+@pytest.mark.parametrize(("kind", "count"), [("IS_NULL", 0), ("IS_NOT_NULL", 1)])
+def test_a_rendered_expression_is_never_null(kind, count, runtime, add, run):
+    """As in Kestra, where null is rendered to nothing, which is a text."""
+    written = f"{{field: EXPRESSION, type: {kind}, value: '{{{{ null }}}}'}}"
+    add(f"    preconditions:\n      id: p\n      where: [{{id: w, filters: [{written}]}}]\n", BARE)
+    run("two")
+
+    assert len(started(runtime)) == count
+
+
+@pytest.mark.parametrize(("order", "count"), [((0, 1), 1), ((1, 0), 0)])
+def test_what_stands_behind_the_deciding_condition_is_not_rendered(order, count, runtime, add, run):
+    parts = ["{type: core.condition.Expression, expression: 'true'}"]
+    parts.append("{type: core.condition.Expression, expression: '{{ missing }}'}")
+    listed = ", ".join(parts[index] for index in order)
+    add(f"    conditions: [{{type: core.condition.Or, conditions: [{listed}]}}]\n", BARE)
+    run("one")
+
+    assert len(started(runtime)) == count
 
 
 def test_after_a_start_it_begins_anew(runtime, add, run):
