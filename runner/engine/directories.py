@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from runner.engine import lists
 from runner.engine.events import ChildReported
-from runner.engine.step import Step, skipped
+from runner.engine.step import Step, skipped, told_attempt
 from runner.model.evolve import replace
 from runner.model.execution import Attempt, Scope, TaskRun
 from runner.model.flow import Flow, Task, TaskKind
@@ -67,8 +67,10 @@ def attempt_ended(step: Step, run: TaskRun, state: State) -> None:
     run = step.put(replace(run, scope=scope))
     if state is State.KILLED:
         lists.finish(step, run, State.KILLED)
-    else:
-        lists.leave_main(step, run.id, failed=False)
+        return
+    if scope.failed:  # the attempt ended well, and a task inside it did not
+        step.put(told_attempt(run, State.FAILED))
+    lists.leave_main(step, run.id, failed=False)
 
 
 def begin_again(step: Step, run: TaskRun) -> TaskRun:

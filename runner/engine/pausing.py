@@ -32,7 +32,7 @@ def pause(step: Step) -> None:
 def time_over(step: Step, run: TaskRun, kind: str) -> None:
     """The duration of a Pause (kind ``pause``) or its timeout (``limit``) is over."""
     if kind == "limit":
-        _resume_run(step, run, Resume(to=State.FAILED))
+        _resume_run(step, run, Resume(to=lists.adjusted(step.task(run), State.FAILED)))
         return
     told = _BEHAVIOR.get(str(run.evaluated.get("behavior", "RESUME")), State.RUNNING)
     _resume_run(step, run, Resume(to=told))
@@ -73,6 +73,7 @@ def _resume_run(step: Step, run: TaskRun, event: Resume) -> None:
         resumed["by"] = event.by
     on_resume = dict(event.inputs) if event.inputs is not None else None
     run = replace(run, outputs={"resumed": resumed, "onResume": on_resume})
+    step.execution = replace(step.execution, attempt_number=step.execution.attempt_number + 1)
     if event.to is State.CANCELLED:
         _cancel(step, run)
         return

@@ -81,6 +81,7 @@ def restart_as_new(
     if not _failed_or_paused(runs):
         raise ArgumentInvalid("No task found to restart execution from!")
     copy, copies, _ = _copied(flow, execution, runs, new_id, now)
+    copy = replace(copy, variables=execution.variables)
     return restart(flow, copy, copies, None, now)
 
 
@@ -136,6 +137,11 @@ def change_state(
     run = next((run for run in runs if run.id == task_run_id), None)
     if run is None:
         raise ArgumentInvalid(f"no task run {task_run_id} in execution {execution.id}")
+    if run.task_id in flow.places and is_inside(flow, run):
+        raise ArgumentInvalid(
+            f"task {run.task_id} is a part of what its WorkingDirectory has run: change the state"
+            " of that one"
+        )
     return _Restarting(flow, execution, runs, now).told(run, state)
 
 
@@ -170,7 +176,10 @@ class _Restarting:
         return self._result(State.RESTARTED)
 
     def told(self, run: TaskRun, state: State) -> Restart:
-        """Go on behind *run* as if it had ended in *state*."""
+        """Go on behind *run* as if it had ended in *state*; one that runs again has no say."""
+        if run.id not in self.kept:
+            self._reopen(self._around(run))
+            return self._result(State.RESTARTED)
         attempts = run.attempts
         if attempts:
             last = attempts[-1]
@@ -347,6 +356,13 @@ class _Restarting:
         while parent_id is not None and parent_id in self.kept:
             yield parent_id
             parent_id = self.kept[parent_id].parent_id
+
+    def _around(self, run: TaskRun) -> set[str]:
+        """Return the ancestors of a run that has gone, as far as they stay."""
+        parent = run.parent_id
+        if parent is None or parent not in self.kept:
+            return set()
+        return {parent, *self._ancestor_chain(parent)}
 
     def _ancestors(self, run_ids: Iterable[str]) -> set[str]:
         return {ancestor for run_id in run_ids for ancestor in self._ancestor_chain(run_id)}

@@ -251,11 +251,16 @@ class Executions:
             Refused: it is not paused. InputInvalid: the inputs do not fit.
         """
         resolved = self._resume_inputs(execution_id, inputs or {})
+        return self._resume(execution_id, resolved, by, "execution.resume")
+
+    def _resume(
+        self, execution_id: str, inputs: Mapping[str, Any] | None, by: Principal, action: str
+    ) -> Execution:
         with self._runtime.store.begin() as tx:
             execution = _paused(tx, execution_id)
-            event = Resume(inputs=resolved, by=by.name, at=self._runtime.clock.now())
+            event = Resume(inputs=inputs, by=by.name, at=self._runtime.clock.now())
             wake = tx.events.add(execution_id, event)
-            record(self._runtime, tx, by, "execution.resume", execution_id)
+            record(self._runtime, tx, by, action, execution_id)
         send_wakes(self._runtime, [wake])
         return execution
 
@@ -324,7 +329,8 @@ class Executions:
         return execution
 
     def force_run(self, execution_id: str, *, by: Principal) -> Execution:
-        """Let an execution run that waits: for its date, for a slot, or paused.
+        """Let an execution run that waits: for its date, for a slot, or paused (what its Pause asks
+        for stays open).
 
         Raises:
             ArgumentInvalid: it has ended.
@@ -335,7 +341,7 @@ class Executions:
                 f"Only non-terminated executions can be forced to run, state is {execution.state}"
             )
         if execution.state is State.PAUSED:
-            return self.resume(execution_id, by=by)
+            return self._resume(execution_id, None, by, "execution.force-run")
         if execution.state is State.BREAKPOINT:
             return self.resume_from_breakpoint(execution_id, by=by)
         with self._runtime.store.begin() as tx:

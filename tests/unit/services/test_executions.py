@@ -2,6 +2,7 @@ from io import BytesIO
 
 import pytest
 
+from runner.engine.restart import change_state
 from runner.errors import ArgumentInvalid, InputInvalid, NotFound, Refused
 from runner.model.states import State
 from runner.services.executions import LATEST, Order, StillRunning
@@ -315,3 +316,51 @@ def test_what_is_queued_can_run_over_the_limit_or_be_given_up(services, runtime)
     assert found == [State.PAUSED, State.CANCELLED]
     with pytest.raises(ArgumentInvalid):
         services.executions.unqueue(queued[0], by=LOCAL)
+
+
+VARIABLES = """\
+id: vary
+namespace: company.team
+variables: {v: one}
+tasks:
+  - {id: bad, type: io.kestra.plugin.core.execution.Fail}
+"""
+
+
+def test_a_restart_with_a_revision_keeps_the_variables_and_a_replay_takes_the_new_ones(services):
+    shown = ended(services, VARIABLES, "vary")
+    mended = VARIABLES.replace("one", "two").replace("execution.Fail}", "debug.Return, format: x}")
+    services.flows.update("company.team", "vary", mended, by=LOCAL)
+
+    restarted = services.executions.restart(shown.execution.id, revision=2, by=LOCAL)
+    replayed = services.executions.replay(
+        shown.execution.id, from_task_run=shown.runs[0].id, revision=2, by=LOCAL
+    )
+
+    assert restarted.execution.variables == {"v": "one"}
+    assert replayed.execution.variables == {"v": "two"}
+
+
+def test_a_pause_that_is_forced_asks_for_nothing(services, runtime):
+    shown = ended(services, PAUSING, "pausing")
+
+    services.executions.force_run(shown.execution.id, by=LOCAL)
+    drive_all(runtime, shown.execution.id)
+
+    again = services.executions.get(shown.execution.id)
+    assert again.runs[0].state is State.SUCCESS
+    assert again.execution.attempt_number == 2
+
+
+def test_the_state_of_a_task_inside_a_directory_is_not_changed(services):
+    from tests.unit.engine.simulator import play, replace, script
+
+    inner = script("inner")
+    directory = replace(script("d"), children={"tasks": (inner,)})
+    played = play(directory)
+    run = replace(played.of("d")[0], id="i", task_id="inner", parent_id=played.of("d")[0].id)
+
+    with pytest.raises(ArgumentInvalid, match="part of what its WorkingDirectory has run"):
+        change_state(
+            played.flow, played.execution, [*played.of("d"), run], "i", State.SUCCESS, played.now
+        )
