@@ -374,8 +374,17 @@ def rendered_lines(
     """Render commands, with the stored files in them as local copies."""
     rendered = ctx.render(commands, typed=isinstance(commands, str), extra=extra)  # type: ignore[arg-type]
     if isinstance(rendered, str):
-        rendered = json.loads(rendered) if rendered.lstrip().startswith("[") else [rendered]
+        rendered = _listed(rendered)
     return [space.localize(str(line)) for line in rendered or ()]
+
+
+def _listed(text: str) -> list[Any]:
+    """Return the list that is meant by a text: its JSON, or one command (``[ -f x ] && …``)."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return [text]
+    return value if isinstance(value, list) else [text]
 
 
 def labels(ctx: RunContext) -> dict[str, str]:

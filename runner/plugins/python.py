@@ -62,7 +62,7 @@ class Installing(_script.ScriptTask):
         installed = space.seen_as(space.folder / HIDDEN / "packages")
         lines = [_PYTHON, _add_to_path(space.seen_as(module.parent))]
         if self.packages:
-            lines += [self._install(installed), _put_on_path(installed)]
+            lines += [self._install(installed), *_put_on_path(installed)]
         return lines
 
     def _install(self, target: str) -> str:
@@ -166,9 +166,12 @@ class CommandsTrigger(_polling.CommandsTrigger):
     dependencies: list[str] = Field(default=[], description="packages to install")
 
 
-def _put_on_path(folder: str) -> str:
-    """Return the line of shell that makes Python look for modules in a folder first."""
-    return f'export PYTHONPATH={shlex.quote(folder)}"${{PYTHONPATH:+:$PYTHONPATH}}"'
+def _put_on_path(folder: str) -> list[str]:
+    """Return the lines of shell that make modules and programs of a folder be found first."""
+    return [
+        f'export PYTHONPATH={shlex.quote(folder)}"${{PYTHONPATH:+:$PYTHONPATH}}"',
+        f'export PATH={shlex.quote(f"{folder}/bin")}":$PATH"',
+    ]
 
 
 def _add_to_path(folder: str) -> str:

@@ -256,11 +256,10 @@ class TestDockerRunner(_Docker):
         with pytest.raises(CannotRun, match="containerImage"):
             self.make(None).run(command, print, print)
 
-    def test_no_engine(self, play):
-        runner = self.make(None, host="unix:///nowhere/docker.sock")
-
-        with pytest.raises(CannotRun, match=r"unix:///nowhere/docker.sock.*Start Docker.*Process"):
-            play.script("true", runner)
+    @pytest.mark.parametrize("host", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:1"])
+    def test_no_engine(self, play, host):
+        with pytest.raises(CannotRun, match=rf"{host} .*Start Docker.*Process"):
+            play.script("true", self.make(None, host=host))
 
     def test_an_image_that_is_absent_is_not_pulled_with_never(self, play):
         command = Command(["true"], play.folder, image="absent:local")

@@ -107,6 +107,13 @@ def test_powershell_keeps_a_secret_in_a_file(ctx):
     assert text == "$ErrorActionPreference = 'Stop'\nlogin secret-word"
 
 
+@pytest.mark.parametrize("line", ["[ -f x ] && echo hi", "{ echo a; }", "5", '"quoted" word'])
+def test_a_text_that_is_no_list_is_one_command(ctx, line):
+    task = shell.Commands(commands=line, task_runner=Faked(fake=FakeTaskRunner()))
+
+    assert run(task, ctx).argv[-1] == f"set -e\n{line}"
+
+
 def test_a_secret_does_not_become_an_argument(ctx):
     command = run(commands("login secret-word"), ctx)
 
