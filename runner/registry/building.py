@@ -90,6 +90,8 @@ def message(error: Any) -> str:
     """Return one of pydantic's findings as the rest of a sentence that begins with the property."""
     if error["type"] == "missing":
         return "must not be null"
+    if error["type"] == "string_type" and isinstance(error.get("input"), Mapping):
+        return "must be a text, but YAML reads 'a: b' as a map: put it into quotes"
     text = str(error["msg"]).removeprefix("Value error, ")
     return text.replace("Input should be", "must be", 1)
 

@@ -155,7 +155,9 @@ def _findings(
 ) -> Iterator[Finding]:
     seen: set[Path] = set()
     is_whole = not skipped and not has_expression(dict(given))
-    for one in error.errors(include_url=False):
+    errors = error.errors(include_url=False)
+    deeper = {path[:-1] for each in errors if (path := _follow(given, each["loc"])[0])}
+    for one in errors:
         location = one["loc"]
         if not location:
             if is_whole:
@@ -164,7 +166,10 @@ def _findings(
         key = str(location[0])
         path, value = _follow(given, location)
         is_open = one["type"] not in OF_CONTAINER and key in shapes
-        if key in skipped or path in seen or (is_open and _is_template(shapes[key], value)):
+        is_of_other_arm = one["type"] == "string_type" and path in deeper  # a list or a text
+        if is_of_other_arm or key in skipped or path in seen:
+            continue
+        if is_open and _is_template(shapes[key], value):
             continue
         seen.add(path)
         yield _finding(one, path, location, severity_of(shapes, one))

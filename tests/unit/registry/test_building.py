@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from runner.model.flow import Task as FlowTask
 from runner.model.flow import TaskKind
 from runner.plugin import Plugin, Read, Task, TaskError
-from runner.registry import Registry
+from runner.registry import Registry, load
 
 
 class Settings(BaseModel):
@@ -155,3 +155,13 @@ def test_nested_objects_are_checked_at_their_place():
     assert info is not None
     findings = list(REGISTRY.check(info, {"part": {"type": "io.example.Part", "sise": 1}}))
     assert [(one.code, one.path) for one in findings] == [("property_unknown", ("part", "sise"))]
+
+
+def test_a_line_that_yaml_reads_as_a_map_is_told_once():
+    registry = load()
+    info = registry.look_up("io.kestra.plugin.scripts.shell.Commands")
+
+    [finding] = registry.check(info, {"commands": ["ls", {"echo": "hi"}]})
+
+    assert finding.path == ("commands", 1)
+    assert finding.message.endswith("YAML reads 'a: b' as a map: put it into quotes")
