@@ -30,6 +30,9 @@ last is to outlive its attempt."""
 CACHE_FOLDER = "/var/cache/headrace"
 """Where a container finds packages that were fetched before; processes have their own caches."""
 
+CACHE_LABEL = "headrace.cache"
+"""Label of the volumes with packages, for who wants to remove them."""
+
 
 _MAX_TEXT_BYTES = 128 * 1024  # of one argument or variable (execve(2): MAX_ARG_STRLEN)
 

@@ -19,6 +19,7 @@ from runner.taskrunners import archives
 from runner.taskrunners.base import (
     ATTEMPT_LABEL,
     CACHE_FOLDER,
+    CACHE_LABEL,
     KEEP_LABEL,
     TASK_RUN_LABEL,
     CannotRun,
@@ -345,7 +346,9 @@ class Creation:
             address, _, port = outside.rpartition(":")
             bindings.setdefault(inside, []).append((address, port) if address else port)
         mounts = [Mount(folder, folder, type="bind")] if folder else []
-        mounts += [Mount(CACHE_FOLDER, cache, type="volume")] if cache else []
+        if cache:
+            labels = {CACHE_LABEL: "true"}
+            mounts.append(Mount(CACHE_FOLDER, cache, type="volume", labels=labels))
         return self._api.create_host_config(
             mounts=mounts or None,
             binds=list(self._options.volumes) or None,

@@ -420,5 +420,6 @@ def test_a_cache_is_shared_by_containers_and_stays(busybox_image, docker_client,
         play("echo kept > /var/cache/headrace/x")
         assert play("cat /var/cache/headrace/x").exit_code == 0
         assert lines == ["kept"]
+        assert docker_client.volumes.get(volume).attrs["Labels"] == {"headrace.cache": "true"}
     finally:
         docker_client.volumes.get(volume).remove()
