@@ -32,6 +32,9 @@ _COMMANDS = Advice("write commands, a list", "commands")
 _FILES = Advice("write inputFiles", "inputFiles")
 _ERRORS = Advice("put tasks for failures into the flow's list 'errors'", "runIf")
 
+_FLOWS = Advice(
+    "say which flows in preconditions: {id: …, flows: [{namespace: …, flowId: …}]}", "preconditions"
+)
 _PROPERTIES = {
     "condition": _CONDITION, "when": _CONDITION, "if": _CONDITION, "onlyif": _CONDITION,
     "dependson": _ORDER, "depends_on": _ORDER, "needs": _ORDER, "after": _ORDER,
@@ -54,6 +57,9 @@ _PROPERTIES = {
     "allowedvalues": Advice("write type: SELECT with values", "defaults"),
     "enum": Advice("write type: SELECT with values", "defaults"),
     "default": Advice("write defaults", "defaults"),
+    "flowid": _FLOWS, "namespace": _FLOWS, "flow": _FLOWS,
+    "tasks": Advice("put them into a flow of their own, which flowId names", "flowId"),
+    "key": Advice("the limit is for all executions of the flow", "limit"),
 }  # fmt: skip
 
 _TYPES = {

@@ -329,9 +329,9 @@ def _outside(
     found = []
     least, most = settings.get("min"), settings.get("max")
     if least is not None and value < measure(least):
-        found.append(f"{start} more than `{_bound(least, measure)}`")
+        found.append(f"{start} more than `{_bound(least, measure)}`, or equal")
     if most is not None and not value <= measure(most):
-        found.append(f"{start} less than `{_bound(most, measure)}`")
+        found.append(f"{start} less than `{_bound(most, measure)}`, or equal")
     return found
 
 
@@ -353,7 +353,7 @@ def _beyond(
         bound = read_bound(settings[key], settings)
         here, there = measure(value), measure(bound)
         if here < there if key == "after" else here > there:
-            found.append(f"it must be {key} `{bound}`")
+            found.append(f"it must be {key} `{bound}`, or at it")
     return found
 
 

@@ -14,6 +14,7 @@ import yaml
 
 from runner.model.catalogue import Catalogue
 from runner.model.quartz import unix_of
+from runner.model.rewriting import Change, Edit, Editor, Map, apart, maps_in, only
 
 _CORE = "io.kestra.plugin.core."
 _FOR_EACH = _CORE + "flow.ForEach"
@@ -36,27 +37,11 @@ _NEW_KEYS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One thing that was rewritten, and in which line of the old text."""
-
-    line: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
 class Mended:
     """The new text, and what is new in it."""
 
     text: str
     changes: tuple[Change, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Edit:
-    start: int
-    end: int
-    text: str
-    change: Change
 
 
 class Unreadable(ValueError):
@@ -69,84 +54,53 @@ def mend(source: str, catalogue: Catalogue) -> Mended:
         root = yaml.compose(source, Loader=yaml.SafeLoader)
     except yaml.YAMLError as exc:
         raise Unreadable(str(exc)) from exc
-    if not isinstance(root, yaml.MappingNode) or not {"id", "tasks"} <= _Map(root).pairs.keys():
+    if not isinstance(root, yaml.MappingNode) or not {"id", "tasks"} <= Map(root).pairs.keys():
         return Mended(source)  # no flow
-    edits = sorted(_Mender(source, catalogue).edits(root), key=lambda edit: edit.start)
+    edits = apart(_Mender(source, catalogue).edits(root))
     text = source
     for edit in reversed(edits):
         text = text[: edit.start] + edit.text + text[edit.end :]
     return Mended(text, tuple(edit.change for edit in edits))
 
 
-class _Map:
-    """A mapping of the text, by key."""
-
-    def __init__(self, node: yaml.MappingNode) -> None:
-        self.node = node
-        self.pairs = {
-            key.value: (key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)
-        }
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.pairs
-
-    def key(self, name: str) -> yaml.ScalarNode:
-        return self.pairs[name][0]
-
-    def value(self, name: str) -> yaml.Node | None:
-        return self.pairs[name][1] if name in self.pairs else None
-
-    def text(self, name: str) -> str | None:
-        """Return a scalar, None if it is something else."""
-        value = self.value(name)
-        return value.value if isinstance(value, yaml.ScalarNode) else None
-
-    def maps(self, name: str) -> Iterator[_Map]:
-        """Yield the mappings of a list."""
-        value = self.value(name)
-        for item in value.value if isinstance(value, yaml.SequenceNode) else ():
-            if isinstance(item, yaml.MappingNode):
-                yield _Map(item)
-
-
 class _Mender:
     def __init__(self, source: str, catalogue: Catalogue) -> None:
-        self._source = source
+        self._text = Editor(source)
         self._catalogue = catalogue
 
-    def edits(self, root: yaml.MappingNode) -> Iterator[_Edit]:
-        flow = _Map(root)
+    def edits(self, root: yaml.MappingNode) -> Iterator[Edit]:
+        flow = Map(root)
         if "pluginDefaults" not in flow:
-            yield from self._rename(flow, "taskDefaults", "pluginDefaults")
+            yield from self._text.rename(flow, "taskDefaults", "pluginDefaults")
         yield from self._inputs(flow, "inputs")
         for trigger in flow.maps("triggers"):
             if "logLevel" not in trigger:
-                yield from self._rename(trigger, "minLogLevel", "logLevel")
-        for each in _maps_in(root):
+                yield from self._text.rename(trigger, "minLogLevel", "logLevel")
+        for each in maps_in(root):
             yield from self._retry(each)
             yield from self._typed(each)
 
     # ── by place ─────────────────────────────────────────────────────────────────────────────────
 
-    def _inputs(self, owner: _Map, name: str) -> Iterator[_Edit]:
+    def _inputs(self, owner: Map, name: str) -> Iterator[Edit]:
         for each in owner.maps(name):
             if "id" not in each:
-                yield from self._rename(each, "name", "id")
+                yield from self._text.rename(each, "name", "id")
             kind = each.text("type")
             if kind in _INPUT_TYPES:
-                yield self._set(each, "type", _INPUT_TYPES[kind])
+                yield self._text.set(each, "type", _INPUT_TYPES[kind])
             if kind == "MULTISELECT" and "values" not in each:
-                yield from self._rename(each, "options", "values")
+                yield from self._text.rename(each, "options", "values")
             yield from self._inputs(each, "inputs")
 
-    def _retry(self, owner: _Map) -> Iterator[_Edit]:
+    def _retry(self, owner: Map) -> Iterator[Edit]:
         retry = owner.value("retry")
-        if isinstance(retry, yaml.MappingNode) and "maxAttempts" not in _Map(retry):
-            yield from self._rename(_Map(retry), "maxAttempt", "maxAttempts")
+        if isinstance(retry, yaml.MappingNode) and "maxAttempts" not in Map(retry):
+            yield from self._text.rename(Map(retry), "maxAttempt", "maxAttempts")
 
     # ── by type ──────────────────────────────────────────────────────────────────────────────────
 
-    def _typed(self, each: _Map) -> Iterator[_Edit]:
+    def _typed(self, each: Map) -> Iterator[Edit]:
         written = each.text("type")
         info = self._catalogue.look_up(written) if written and "." in written else None
         if info is None or written is None:
@@ -154,103 +108,107 @@ class _Mender:
         name = info.name
         new = _NEW_TYPES.get(name, name)
         if new != written and not new.endswith(f".{written}"):
-            yield self._set(each, "type", new)
+            yield self._text.set(each, "type", new)
         for old_key, new_key in _NEW_KEYS.get(name, {}).items():
             if new_key not in each:
-                yield from self._rename(each, old_key, new_key)
+                yield from self._text.rename(each, old_key, new_key)
         if name == _CORE + "flow.EachParallel" and not {"concurrent", "concurrencyLimit"} & set(
             each.pairs
         ):
-            yield self._add(each, "concurrencyLimit: 0")
+            yield self._text.add(each, "concurrencyLimit: 0")
         if name == _CORE + "flow.Pause":
             yield from self._inputs(each, "onResume")
         if name == _CORE + "trigger.Schedule":
             yield from self._cron(each)
+            yield from self._text.remove(each, "backfill")
+        if name == _CORE + "condition.MultipleCondition":
+            yield from self._window(each)
+        if name.startswith(_CORE + "http."):
+            yield from self._http(each)
+        if name == _CORE + "kv.PurgeKV" and "behavior" not in each and each.text("expiredOnly"):
+            text = f"behavior: {{type: key, expiredOnly: {each.text('expiredOnly')}}}"
+            yield self._text.replace(each, "expiredOnly", text)
+        if name == _CORE + "execution.Exit" and each.text("state") == "CANCELED":
+            yield self._text.set(each, "state", "CANCELLED")
         if name.startswith(_SCRIPTS):
             yield from self._script(each)
 
-    def _cron(self, trigger: _Map) -> Iterator[_Edit]:
+    def _cron(self, trigger: Map) -> Iterator[Edit]:
         cron = trigger.text("cron")
         unix = unix_of(cron) if cron and trigger.text("withSeconds") != "true" else None
         if unix is not None:
-            yield self._set(trigger, "cron", json.dumps(unix))
+            yield self._text.set(trigger, "cron", json.dumps(unix))
 
-    def _script(self, task: _Map) -> Iterator[_Edit]:
-        """``runner`` and a ``docker`` that only names an image; outputDir hangs on ``runner``."""
-        docker = task.value("docker")
-        image = _only(docker, "image")
-        is_settled = docker is None or image is not None
-        if "taskRunner" in task or not is_settled or "outputDir" in self._of(task.node):
+    def _script(self, task: Map) -> Iterator[Edit]:
+        """``runner`` and ``docker``, and an image inside of a runner; outputDir hangs on
+        ``runner``.
+        """
+        yield from self._text.remove(task, "warningOnStdErr")
+        if "taskRunner" in task:
+            yield from self._image_of(task, task.value("taskRunner"))
             return
+        if "outputDir" in self._text.of(task.node):
+            return
+        docker = task.value("docker")
+        image = only(docker, "image")
         kind = (task.text("runner") or "").upper()
+        if docker is not None and image is None:
+            yield from self._whole_docker(task, docker, kind)
+            return
         if kind in ("PROCESS", "DOCKER"):
             runner = _PROCESS if kind == "PROCESS" else _DOCKER
-            yield self._replace(task, "runner", f"taskRunner: {{type: {runner}}}")
+            yield self._text.replace(task, "runner", f"taskRunner: {{type: {runner}}}")
         if image is not None and "containerImage" not in task:
-            yield self._replace(task, "docker", f"containerImage: {self._of(image)}")
+            yield self._text.replace(task, "docker", f"containerImage: {self._text.of(image)}")
 
-    # ── edits ────────────────────────────────────────────────────────────────────────────────────
+    def _whole_docker(self, task: Map, docker: yaml.Node, kind: str) -> Iterator[Edit]:
+        """A ``docker`` that says more than an image is a task runner but for its name and type."""
+        if not isinstance(docker, yaml.MappingNode) or not docker.value or kind == "PROCESS":
+            return
+        options, kind_of = Map(docker), f"type: {_DOCKER}"
+        yield from self._text.rename(task, "docker", "taskRunner")
+        yield from self._text.remove(task, "runner")
+        image = options.value("image")
+        if image is None or "containerImage" in task:
+            yield self._text.add(options, kind_of)
+        else:
+            yield self._text.replace(options, "image", kind_of)
+            yield self._text.add(task, f"containerImage: {self._text.of(image)}")
 
-    def _of(self, node: yaml.Node) -> str:
-        return self._source[node.start_mark.index : node.end_mark.index]
+    def _image_of(self, task: Map, runner: yaml.Node | None) -> Iterator[Edit]:
+        """The image belongs to the task."""
+        options = Map(runner) if isinstance(runner, yaml.MappingNode) else None
+        if options is not None and options.text("image") and "containerImage" not in task:
+            image = options.value("image")
+            assert image is not None
+            yield from self._text.remove(options, "image")
+            yield self._text.add(task, f"containerImage: {self._text.of(image)}")
 
-    def _rename(self, owner: _Map, old: str, new: str) -> Iterator[_Edit]:
-        if old in owner:
-            key = owner.key(old)
-            yield _edit(key, new, f"'{old}' is now '{new}'")
+    def _http(self, task: Map) -> Iterator[Edit]:
+        """What has become part of ``options``."""
+        for old, new in (("allowFailed", "allowFailed"), ("sslOptions", "ssl")):
+            value = task.value(old)
+            if value is None or not self._is_short(value):
+                continue
+            text = f"{new}: {self._text.of(value)}"
+            options = task.value("options")
+            if isinstance(options, yaml.MappingNode) and options.value:
+                yield self._text.add(Map(options), text)
+                yield from self._text.remove(task, old)
+            elif options is None:
+                yield self._text.replace(task, old, f"options: {{{text}}}")
+                return  # another one finds its place next time
 
-    def _set(self, owner: _Map, name: str, new: str) -> _Edit:
-        value = owner.value(name)
-        assert value is not None
-        return _edit(value, new, f"{self._of(value)} is now {new}")
+    def _window(self, condition: Map) -> Iterator[Edit]:
+        given = [name for name in ("window", "windowAdvance") if name in condition]
+        if not given or "timeWindow" in condition:
+            return
+        values = {name: condition.value(name) for name in given}
+        text = ", ".join(f"{name}: {self._text.of(node)}" for name, node in values.items() if node)
+        yield self._text.replace(condition, given[0], f"timeWindow: {{{text}}}")
+        for name in given[1:]:
+            yield from self._text.remove(condition, name)
 
-    def _add(self, owner: _Map, line: str) -> _Edit:
-        """Put a property before the first one."""
-        first = owner.node.value[0][0]
-        at = first.start_mark.index
-        glue = ", " if owner.node.flow_style else "\n" + " " * first.start_mark.column
-        change = Change(first.start_mark.line + 1, f"added '{line}'")
-        return _Edit(at, at, line + glue, change)
-
-    def _replace(self, owner: _Map, name: str, text: str) -> _Edit:
-        """Put something else into the place of a property."""
-        key, value = owner.pairs[name]
-        change = Change(key.start_mark.line + 1, f"'{name}' is now '{text}'")
-        return _Edit(key.start_mark.index, _end(value), text, change)
-
-
-def _edit(node: yaml.Node, text: str, message: str) -> _Edit:
-    change = Change(node.start_mark.line + 1, message)
-    return _Edit(node.start_mark.index, node.end_mark.index, text, change)
-
-
-def _end(node: yaml.Node) -> int:
-    """Return where what is written of a value ends: a block's mark stands at the next key."""
-    while isinstance(node, yaml.MappingNode) and not node.flow_style:
-        node = node.value[-1][1]
-    end: int = node.end_mark.index
-    return end
-
-
-def _only(node: yaml.Node | None, name: str) -> yaml.ScalarNode | None:
-    """Return the one property of a mapping, if it has no other."""
-    if not isinstance(node, yaml.MappingNode) or len(node.value) != 1:
-        return None
-    key, value = node.value[0]
-    is_it = key.value == name and isinstance(value, yaml.ScalarNode)
-    return value if is_it else None
-
-
-def _maps_in(node: yaml.Node) -> Iterator[_Map]:
-    """Yield every mapping, once each: an alias stands for what has its anchor."""
-    waiting, seen = [node], set[int]()
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        if isinstance(one, yaml.MappingNode):
-            yield _Map(one)
-            waiting += [part for pair in one.value for part in pair]
-        elif isinstance(one, yaml.SequenceNode):
-            waiting += one.value
+    def _is_short(self, value: yaml.Node) -> bool:
+        is_flow = isinstance(value, yaml.ScalarNode) or bool(getattr(value, "flow_style", False))
+        return is_flow and "\n" not in self._text.of(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -172,7 +173,15 @@ def _findings(
         if is_open and _is_template(shapes[key], value):
             continue
         seen.add(path)
-        yield _finding(one, path, location, severity_of(shapes, one))
+        finding = _finding(one, path, location, severity_of(shapes, one))
+        yield _told(finding, shapes[key]) if len(location) == 1 and key in shapes else finding
+
+
+def _told(finding: Finding, field: FieldShape) -> Finding:
+    """Say of a property that is missing what it is."""
+    if finding.code != "required" or not field.description:
+        return finding
+    return replace(finding, message=f"{finding.message}: {field.description}")
 
 
 def _finding(one: Any, path: Path, location: Any, severity: Severity) -> Finding:

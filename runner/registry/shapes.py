@@ -97,6 +97,7 @@ class FieldShape:
     shape: Shape
     required: bool
     fixed: bool = False
+    description: str | None = None
 
 
 @cache
@@ -109,6 +110,7 @@ def shapes_of(model: type[BaseModel]) -> Mapping[str, FieldShape]:
             shape_of(_annotation(info)),
             info.is_required(),
             any(isinstance(mark, Fixed) for mark in info.metadata),
+            info.description,
         )
         for name, info in model.model_fields.items()
         if not (name == "type" and issubclass(model, Plugin))

@@ -179,3 +179,110 @@ def test_a_schedule_of_quartz_becomes_one_of_unix():
 )
 def test_quartz_is_said_in_five_fields_where_that_can_be_done(quartz, unix):
     assert unix_of(quartz) == unix
+
+
+def _task(*lines):
+    return HEAD + "tasks:\n  - id: a\n" + "".join(f"    {line}\n" for line in lines)
+
+
+SHELL = "type: io.kestra.plugin.scripts.shell.Commands"
+DOCKER = "io.kestra.plugin.scripts.runner.docker.Docker"
+REQUEST = "type: io.kestra.plugin.core.http.Request"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            (SHELL, "warningOnStdErr: false", "commands: [ls] # all"),
+            (SHELL, "commands: [ls] # all"),
+        ),
+        (
+            (SHELL, "warningOnStdErr: false # why", "commands: [ls]"),
+            (SHELL, " # why", "commands: [ls]"),
+        ),
+        (
+            (
+                SHELL,
+                "runner: DOCKER",
+                "docker: # here",
+                "  image: x",
+                "  cpu: {cpus: 1}",
+                "commands: [ls]",
+            ),
+            (
+                SHELL,
+                "taskRunner: # here",
+                f"  type: {DOCKER}",
+                "  cpu: {cpus: 1}",
+                "commands: [ls]",
+            ),
+        ),
+        (
+            (SHELL, "taskRunner: {type: " + DOCKER + ", image: x}", "commands: [ls]"),
+            (SHELL, "taskRunner: {type: " + DOCKER + "}", "commands: [ls]"),
+        ),
+        (
+            (REQUEST, "uri: x", "allowFailed: true # quiet"),
+            (REQUEST, "uri: x", "options: {allowFailed: true} # quiet"),
+        ),
+        (
+            (REQUEST, "allowFailed: true", "options:", "  followRedirects: false", "uri: x"),
+            (REQUEST, "options:", "  allowFailed: true", "  followRedirects: false", "uri: x"),
+        ),
+        (
+            (REQUEST, "uri: x", "sslOptions: {insecureTrustAllCertificates: true}"),
+            (REQUEST, "uri: x", "options: {ssl: {insecureTrustAllCertificates: true}}"),
+        ),
+        (
+            ("type: io.kestra.plugin.core.kv.PurgeKV", "expiredOnly: false"),
+            (
+                "type: io.kestra.plugin.core.kv.PurgeKV",
+                "behavior: {type: key, expiredOnly: false}",
+            ),
+        ),
+        (
+            ("type: io.kestra.plugin.core.execution.Exit", "state: CANCELED # so"),
+            ("type: io.kestra.plugin.core.execution.Exit", "state: CANCELLED # so"),
+        ),
+    ],
+)
+def test_properties_move_to_where_they_are_today(old, new):
+    written = mended(_task(*old))
+
+    image = "containerImage: x\n    "
+    assert written.replace(image, "").replace("  - " + image.lstrip(), "  - ") == _task(*new)
+    assert ("containerImage: x" in written) == ("image: x" in "".join(old))
+
+
+def test_windows_of_old_conditions_become_time_windows():
+    trigger = (
+        "triggers:\n"
+        "  - id: t\n"
+        "    type: io.kestra.plugin.core.trigger.Flow\n"
+        "    conditions:\n"
+        "      - type: io.kestra.plugin.core.condition.MultipleCondition\n"
+        "        id: both\n"
+        "        window: P1D # a day\n"
+        "        windowAdvance: PT1H\n"
+        "        conditions: {}\n"
+    )
+
+    written = mended(HEAD + TASKS + trigger)
+
+    assert "        timeWindow: {window: P1D, windowAdvance: PT1H} # a day\n" in written
+    assert "PT1H\n" not in written
+
+
+def test_what_has_no_effect_is_taken_away():
+    trigger = (
+        "triggers:\n"
+        "  - id: t\n"
+        "    backfill: {}\n"
+        "    type: io.kestra.plugin.core.trigger.Schedule\n"
+        "    cron: 0 1 * * *\n"
+    )
+
+    assert mended(HEAD + TASKS + trigger) == HEAD + TASKS + trigger.replace(
+        "    backfill: {}\n", ""
+    )
