@@ -48,7 +48,7 @@ from runner.engine.events import (
 )
 from runner.engine.flowables import FLOWABLES
 from runner.engine.flowables.waiting import restarts_child
-from runner.engine.step import Step, begin_attempt
+from runner.engine.step import Step
 from runner.expressions import is_truthy
 from runner.model.evolve import replace
 from runner.model.execution import Execution, TaskRun
@@ -180,7 +180,7 @@ def _run_if(step: Step, run: TaskRun, event: Evaluated) -> None:
         return
     if event.error is not None:
         step.do(Tell(Level.ERROR, event.error, run.id))
-        lists.finish(step, begin_attempt(run, step.now), State.FAILED)
+        lists.finish(step, run, State.FAILED)
     elif is_truthy(str(event.values["run_if"])):
         lists.start(step, run)
     else:

@@ -7,6 +7,7 @@ if nothing is left of it after that.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -115,12 +116,34 @@ def _handlers(owner: Json) -> Iterator[Json]:
         yield from _tasks(owner.get(name))
 
 
-def _skipped_switch(situation: Situation, theirs: Seen) -> Seen:
-    """A Switch that was skipped has its value."""
+def _skipped_with_outputs(situation: Situation, theirs: Seen) -> Seen:
+    """A Switch, If or LoopUntil that was skipped has outputs."""
 
     def undone(run: Run) -> Run:
-        is_it = run.state == "SKIPPED" and situation.has_type(run, "Switch")
+        is_it = run.state == "SKIPPED" and any(
+            situation.has_type(run, name) for name in ("Switch", "If", "LoopUntil", "WaitFor")
+        )
         return replace(run, output="") if is_it else run
+
+    return _each_run(theirs, undone)
+
+
+def _rounds_in_a_loop(situation: Situation, theirs: Seen) -> Seen:
+    """A LoopUntil right inside a ForEach counts its rounds from the index of the value, and may
+    have no count then.
+    """
+    left = Counter(situation.ours.runs) - Counter(theirs.runs)
+    loops = {run.task for run in theirs.runs if run.value and situation.has_type(run, "LoopUntil")}
+
+    def undone(run: Run) -> Run:
+        for own in left.elements():
+            counted = replace(run, iteration=own.iteration)
+            if run.task in loops:
+                counted = replace(counted, output=own.output)
+            if (run.task in loops or run.parent in loops) and counted == own:
+                left[own] -= 1
+                return own
+        return run
 
     return _each_run(theirs, undone)
 
@@ -137,8 +160,10 @@ def _exit_after_the_end(situation: Situation, theirs: Seen) -> Seen:
     if not found:
         return theirs
     state = situation.ours.state if theirs.state == found[-1].state else theirs.state
-    undone = _each_run(theirs, lambda run: replace(run, state="SUCCESS") if run in found else run)
-    return replace(undone, state=state)
+    ours = {run.place: run for run in situation.ours.runs if run.state == "SUCCESS"}
+    undone = _each_run(theirs, lambda run: ours.get(run.place, run) if run in found else run)
+    history = theirs.history if state == theirs.state else situation.ours.history
+    return replace(undone, state=state, history=history)
 
 
 def _retry_after_the_end(situation: Situation, theirs: Seen) -> Seen:
@@ -151,7 +176,8 @@ def _retry_after_the_end(situation: Situation, theirs: Seen) -> Seen:
         if run.task not in situation.after or not retry or not own or run.state != own.state:
             return run
         is_it = run.attempts == 1 and own.attempts == retry["maxAttempts"]
-        return replace(run, attempts=own.attempts) if is_it else run
+        tried = replace(run, attempts=own.attempts, tries=own.tries, history=own.history)
+        return tried if is_it else run
 
     return _each_run(theirs, undone)
 
@@ -189,7 +215,7 @@ def _on_after_exit(situation: Situation, theirs: Seen) -> Seen:
     rest = (run for run in theirs.runs if run not in extra)
     undone = _each_run(replace(theirs, runs=tuple(rest)), lambda run: _heard(situation, run))
     if any(_has_exited(situation, run) and run.state == theirs.state for run in extra):
-        return replace(undone, state=situation.ours.state)
+        return replace(undone, state=situation.ours.state, history=situation.ours.history)
     return undone
 
 
@@ -224,7 +250,8 @@ def _each_run(seen: Seen, undone: Callable[[Run], Run]) -> Seen:
 
 
 ROWS: Mapping[str, Callable[[Situation, Seen], Seen]] = {
-    "a skipped Switch has its value": _skipped_switch,
+    "a skipped flowable has outputs": _skipped_with_outputs,
+    "rounds inside a ForEach count from the index": _rounds_in_a_loop,
     "Exit in afterExecution changes the state": _exit_after_the_end,
     "retry in afterExecution is ignored": _retry_after_the_end,
     "retry in errors or finally of a flowable never ends": _retry_of_a_handler,

@@ -224,14 +224,18 @@ def _hangs(task: Json) -> bool:
 
 
 def _chosen(execution: Json, case: Case, where: float) -> Json | None:
-    """Return a task run that is the same on both servers."""
+    """Return a task run that is the same on both servers, and not inside of anything."""
     after = {
         task["id"]
         for owner in (case.flow, *_tasks(case.flow))
         for name in ("errors", "finally", "afterExecution", "listeners", "onPause")
         for task in _tasks(owner.get(name))
     }
-    runs = [run for run in execution.get("taskRunList") or [] if run["taskId"] not in after]
+    runs = [
+        run
+        for run in execution.get("taskRunList") or []
+        if run["taskId"] not in after and not run.get("parentTaskRunId")
+    ]
     runs.sort(key=lambda run: (run["taskId"], run.get("value") or ""))
     return runs[int(where * len(runs))] if runs else None
 
@@ -251,6 +255,8 @@ def _run(run: Json, by_id: Mapping[str, Json]) -> Run:
     outputs = _plain(run.get("outputs") or {})
     if isinstance(outputs.get("resumed"), dict):
         outputs["resumed"].pop("by", None)  # there are no users here
+    if isinstance(outputs.get("iterations"), dict):
+        outputs["iterations"] = {state: n for state, n in outputs["iterations"].items() if n}
     parent = by_id.get(run.get("parentTaskRunId") or "", {})
     tries = tuple(attempt["state"]["current"] for attempt in run.get("attempts") or [])
     iteration = run.get("iteration")

@@ -25,14 +25,30 @@ def seen(*runs, state="SUCCESS"):
     return Seen(state, {}, tuple(sorted(runs)))
 
 
-def test_a_skipped_switch_may_have_its_value_there():
+def test_a_skipped_switch_may_have_outputs_there():
     flow = a_flow(a_task("s", _FLOW + "Switch", value="a"))
     ours = seen(a_run("s", "SKIPPED"))
 
     assert known(flow, seen(a_run("s", "SKIPPED", "a")), ours) == (
-        "a skipped Switch has its value",
+        "a skipped flowable has outputs",
     )
     assert not known(flow, seen(a_run("s", "SUCCESS", "a")), ours)
+
+
+def test_a_loop_inside_a_loop_may_count_from_the_index_there():
+    loop = a_task("l", _FLOW + "LoopUntil", tasks=[a_task("t")])
+    flow = a_flow(a_task("e", _FLOW + "ForEach", tasks=[loop]))
+    ours = seen(
+        Run("l", "b", "SUCCESS", '{"iterationCount": 1}', 1, "e", "1"),
+        Run("t", "", "SUCCESS", "x", 1, "l", "0"),
+    )
+    theirs = seen(
+        Run("l", "b", "SUCCESS", "", 1, "e", "1"), Run("t", "", "SUCCESS", "x", 1, "l", "1")
+    )
+
+    assert known(flow, theirs, ours) == ("rounds inside a ForEach count from the index",)
+    other = replace(theirs, runs=(*theirs.runs[:1], replace(theirs.runs[1], output="y")))
+    assert not known(flow, other, ours)
 
 
 def test_exit_after_the_end_changes_the_state_to_its_own_alone():
@@ -88,4 +104,4 @@ def test_what_is_left_over_makes_a_difference_new():
     theirs = seen(a_run("s", "SKIPPED", "a"), a_run("t", "FAILED"))
 
     assert known(flow, theirs, seen(a_run("s", "SKIPPED"), a_run("t"))) == ()
-    assert len(ROWS) == 6
+    assert len(ROWS) == 7

@@ -1,11 +1,13 @@
 """Flows for the differential run that use what the plain ones leave out, each with what is done to
 it.
 
-What runs side by side never fails and waits for nothing, so that the order tells nothing.
+What runs side by side never fails and waits for nothing, so that the order tells nothing. What
+Kestra is known to do otherwise is left out too, so that what differs is new: see `_without_known`.
 """
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -123,6 +125,8 @@ class Wide:
     children: list[Json] = field(default_factory=list)
     hangs: bool = False
     pauses: bool = False
+    cancels: bool = False
+    retries: bool = False  # for tasks inside of what is tried again
     steps: list[Json] = field(default_factory=list)
     dice: random.Random = field(init=False)
 
@@ -151,7 +155,7 @@ class Wide:
             "variables": _VARIABLES,
             "tasks": [wait, *self.some(Place(0, calm=True), 2)],
         }
-        for name in ("finally", "afterExecution"):
+        for name in ("finally", *(["afterExecution"] if behavior == "QUEUE" else [])):
             if self.often(0.5):
                 flow[name] = [self.plain(Place(0))]
         return Case(flow, more=2)
@@ -165,14 +169,27 @@ class Wide:
             "labels": {"team": "t", "own": flow_id},
             "tasks": self.some(place),
         }
-        for name in ("errors", "finally", "afterExecution"):
+        made["tasks"][0].pop("disabled", None)
+        for name in self.lists_of_a_flow():
             if self.often(0.25):
                 is_flat = name == "afterExecution" or self.steps
                 made[name] = self.some(Place(0 if is_flat else 1, handler=True), 2)
         for name, chance in _OPTIONS.items():
-            if self.often(chance):
+            if self.often(chance) and self.may_have(name, made):
                 made |= getattr(self, f"with_{name}")(made)
         return made
+
+    def lists_of_a_flow(self) -> list[str]:
+        """Return those that Kestra works off: not all after a retry or a cancelled pause."""
+        if self.retries:
+            return []
+        return ["errors", "finally", *([] if self.cancels else ["afterExecution"])]
+
+    def may_have(self, name: str, made: Json) -> bool:
+        written = json.dumps(made)
+        if name == "retry":
+            return not any(f'"{each}": [' in written for each in ("errors", "finally"))
+        return name != "listeners" or not ('"retry"' in written or self.cancels)
 
     def often(self, chance: float) -> bool:
         return self.dice.random() < chance
@@ -251,9 +268,10 @@ class Wide:
         for name in ("errors", "finally"):
             if self.often(0.15) and kind not in ("LoopUntil", "WaitFor", "WorkingDirectory"):
                 made[name] = self.some(Place(0 if self.steps else 1, place.calm, handler=True), 2)
-        if self.often(0.08) and not place.handler:
+        if self.often(0.08) and not place.handler and '"errors"' not in json.dumps(made):
             made["retry"] = self.retry()
-        return made
+            self.retries = True
+        return _without_known(kind, made)
 
     def common(self, place: Place) -> Json:
         self.count += 1
@@ -284,6 +302,8 @@ class Wide:
             made.setdefault("retry", self.retry())
         if place.handler:
             made.pop("retry", None)
+        if made["type"].endswith((".Labels", "Variables")):
+            made.pop("allowFailure", None)
         if place.calm and made["type"].endswith(".Fail"):
             made["allowFailure"] = True
         return made
@@ -394,11 +414,16 @@ class Wide:
         else:
             made[self.any_of(["pauseDuration", "pauseDuration", "delay"])] = "PT0.4S"
             made["behavior"] = self.any_of(["RESUME", "WARN", "CANCEL", "FAIL"])
+        if self.steps and (kind == 1 or made.get("behavior") == "FAIL"):
+            return self.leaf_return(place)
+        if made.get("behavior") == "CANCEL":
+            self.cancels = True
+            return made
         if self.often(0.25):
             made["tasks"] = [self.plain(Place(0))]
         if self.often(0.15):
             made["errors"] = [self.plain(Place(0, handler=True))]
-        if self.often(0.2):
+        if self.often(0.3) and not made.keys() & {"tasks", "errors"}:
             made["onPause"] = {**self.leaf_log(Place(0)), "id": f"t{self.count}p"}
         return made
 
@@ -563,8 +588,21 @@ class Wide:
         tasks = []
         for _ in range(self.dice.randint(1, 3)):
             make = getattr(self, f"leaf_{self.any_of(kinds)}")
-            tasks.append({**self.common(inside), **make(inside)})
+            made = {**self.common(inside), **make(inside)}
+            tasks.append(made | ({"allowFailure": True} if "Fail" in made["type"] else {}))
         return {"tasks": tasks}
+
+
+def _without_known(kind: str, made: Json) -> Json:
+    """Leave out what Kestra does otherwise, by the rows of docs/explanation/compatibility.md."""
+    values = made.get("values", made.get("value"))
+    if values in ([], "[]") or (kind == "If" and "else" not in made):
+        made.pop("finally", None)
+    if values in _BAD_VALUES or made.get("condition") in _FAULTY:
+        made.pop("allowFailure", None)
+    if kind == "WorkingDirectory":
+        made.pop("retry", None)
+    return made
 
 
 _AROUND = (
