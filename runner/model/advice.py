@@ -58,6 +58,8 @@ _PROPERTIES = {
     "enum": Advice("write type: SELECT with values", "defaults"),
     "default": Advice("write defaults", "defaults"),
     "flowid": _FLOWS, "namespace": _FLOWS, "flow": _FLOWS,
+    "extend": Advice("it is text of a catalogue: take it away", "pluginDefaults"),
+    "editable": Advice("the label system.readOnly says that a flow is not", "pluginDefaults"),
     "tasks": Advice("put them into a flow of their own, which flowId names", "flowId"),
     "key": Advice("the limit is for all executions of the flow", "limit"),
 }  # fmt: skip

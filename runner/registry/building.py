@@ -114,7 +114,7 @@ def _converted(cls: type[Plugin], key: str, value: Any, shape: Shape) -> Any:
     try:
         return shape.convert(value)
     except ValueError as exc:
-        raise TaskError(f"'{key}' {exc}") from exc
+        raise TaskError(f"'{_path((key, *getattr(exc, 'path', ())))}' {exc}") from exc
 
 
 def _nested(registry: Registry, raw: Any, shape: Shape, render: Render) -> Any:

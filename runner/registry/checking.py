@@ -141,7 +141,8 @@ def _literals(
                 values[key] = value if _is_template(field, value) else field.shape.convert(value)
             except ValueError as exc:
                 skipped.add(key)
-                yield Finding(f"'{key}': {exc}", "value", (key,), _severity(field))
+                path = (key, *getattr(exc, "path", ()))
+                yield Finding(f"'{show(path)}': {exc}", "value", path, _severity(field))
     try:
         cls.model_validate(values)
     except ValidationError as exc:

@@ -57,7 +57,7 @@ def _wanted(shape: Shape) -> str:
             ("a text", shape.takes_text or shape.scalar is not None),
             ("a number", shape.is_number),
             ("a list", shape.takes_list),
-            ("a map", shape.takes_map),
+            ("a map with a type" if shape.plugin else "a map", shape.takes_map),
         )
         if is_taken
     ]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -27,6 +28,25 @@ Convert = Callable[[Any], Any]
 
 _SEQUENCES = (list, tuple, set, frozenset, Sequence)
 _MAPPINGS = (dict, Mapping)
+
+
+class Misfit(ValueError):
+    """A value can never fit; *path* leads to it from the one that was to be converted."""
+
+    def __init__(self, message: str, path: tuple[str | int, ...]) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+@contextmanager
+def _below(step: str | int) -> Iterator[None]:
+    """Say of what does not fit that it stands below *step*."""
+    try:
+        yield
+    except Misfit as exc:
+        raise Misfit(str(exc), (step, *exc.path)) from exc
+    except ValueError as exc:
+        raise Misfit(str(exc), (step,)) from exc
 
 
 @dataclass(frozen=True)
@@ -52,21 +72,24 @@ class Shape:
         if isinstance(value, dict):
             return self._map(value)
         if isinstance(value, list):
-            return value if self.items is None else [self.items.convert(item) for item in value]
+            return value if self.items is None else self._list(self.items, value)
         return self._scalar(value)
 
+    def _list(self, items: Shape, value: list[Any]) -> list[Any]:
+        found = []
+        for index, item in enumerate(value):
+            with _below(index):
+                found.append(items.convert(item))
+        return found
+
     def _map(self, value: dict[str, Any]) -> Any:
-        if self.model is not None:
-            shapes = shapes_of(self.model)
-            return {
-                key: shapes[key].shape.convert(item) if key in shapes else item
-                for key, item in value.items()
-            }
-        return (
-            value
-            if self.values is None
-            else {key: self.values.convert(item) for key, item in value.items()}
-        )
+        shapes = shapes_of(self.model) if self.model is not None else {}
+        found = {}
+        for key, item in value.items():
+            shape = shapes[key].shape if key in shapes else self.values
+            with _below(key):
+                found[key] = item if shape is None else shape.convert(item)
+        return found
 
     def _scalar(self, value: Any) -> Any:
         if isinstance(value, str) and not self.takes_text:

@@ -143,3 +143,19 @@ def test_subflows_that_are_not_there_are_warned_of(services):
     assert warnings("b.c", "'{{ inputs.x }}'") == []
     assert warnings("b.c", "nowhere") == ["The subflow 'nowhere' not found in namespace 'b.c'."]
     assert warnings("b.c", "quiet") == ["The subflow 'quiet' is disabled in namespace 'b.c'."]
+
+
+def test_a_revision_that_is_not_the_next_one_is_outdated(services):
+    def is_outdated(number):
+        source = f"id: counted\nnamespace: b.c\nrevision: {number}\ntasks: [{{id: t, type: core.log.Log, message: x}}]\n"
+        (parsed,) = services.flows.validate([source])
+        return parsed.is_outdated
+
+    assert [is_outdated(number) for number in (1, 2)] == [False, True]
+
+    services.flows.create(
+        "id: counted\nnamespace: b.c\ntasks: [{id: t, type: core.log.Log, message: x}]\n",
+        by=LOCAL,
+    )
+
+    assert [is_outdated(number) for number in (1, 2, 3)] == [True, False, True]
