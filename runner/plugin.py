@@ -386,8 +386,10 @@ class TaskServer(Protocol):
         since: datetime | None,
         until: datetime | None,
         states: Sequence[State] = (),
-    ) -> int:
-        """Return how many executions of a namespace (or flow) began in that time."""
+    ) -> Mapping[str, int]:
+        """Return how many executions began in that time, by flow: those of a namespace that have
+        any, or the one that is named.
+        """
 
     def purge_executions(self, wanted: Purge) -> Purged:
         """Remove ended executions, with what belongs to them."""

@@ -119,8 +119,10 @@ class TaskServer:
         since: datetime | None,
         until: datetime | None,
         states: Sequence[State] = (),
-    ) -> int:
-        """Return how many executions of a namespace (or flow) began in that time."""
+    ) -> Mapping[str, int]:
+        """Return how many executions began in that time, by flow: those of a namespace that have
+        any, or the one that is named.
+        """
         wanted = ExecutionFilter(
             namespaces=(namespace,),
             flow_ids=(flow_id,) if flow_id else (),
@@ -129,7 +131,8 @@ class TaskServer:
             until=until,
         )
         with self._runtime.store.read() as tx:
-            return tx.executions.count(wanted, at_most=_MANY)
+            counts = dict(tx.executions.counts_by_flow(wanted, at_most=_MANY))
+        return {flow_id: counts.get(flow_id, 0)} if flow_id else counts
 
     def purge_executions(self, wanted: Purge) -> Purged:
         """Remove ended executions, with what belongs to them."""

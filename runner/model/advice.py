@@ -90,6 +90,18 @@ def about_property(name: str, known: Collection[str]) -> str:
     return f", did you mean '{near}'?" if near else ""
 
 
+_WITHOUT = {
+    "Template": "templates are deprecated, and off in Kestra too: write their tasks as a flow, and "
+    "start it with a Subflow",
+}
+
+
+def not_yet(name: str) -> str:
+    """Say that a type of Kestra is not there, and what to do without it."""
+    way_out = _WITHOUT.get(name.rpartition(".flow.")[2])
+    return f"the type {name} is not available yet" + (f": {way_out}" if way_out else "")
+
+
 def about_type(name: str) -> str | None:
     """Return what to write instead of a type that there never was."""
     return _TYPES.get(name.rpartition(".")[2])

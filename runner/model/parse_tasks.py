@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner import durations
-from runner.model.advice import about_type
+from runner.model.advice import about_type, not_yet
 from runner.model.catalogue import Catalogue, Category, ListShape, TypeInfo
 from runner.model.flow import JsonMap, ListName, Retry, Task, TaskCache, TaskKind
 from runner.model.graph import cycle
@@ -131,7 +131,7 @@ def read_type(reading: Reading, section: Section, category: Category) -> TypeInf
         section.add("type", f"Invalid type: {name} is not a {category}", "type_unknown")
         return None
     elif not info.available:
-        section.add("type", f"the type {info.name} is not available yet", "not_available_yet")
+        section.add("type", not_yet(info.name), "not_available_yet")
     elif is_alias(name, info.name):
         section.add("type", f"{name} is replaced by {info.name}", "alias", severity="info")
     if info is not None and info.superseded:
@@ -148,7 +148,7 @@ def _unknown_type(reading: Reading, section: Section, name: str, category: Categ
     is_name = not TYPE.fault(name)
     near = reading.catalogue.nearest(name, category) if is_name else None
     if is_name and near is None and reading.catalogue.is_foreign(name):
-        section.add("type", f"the type {name} is not available yet", "not_available_yet")
+        section.add("type", not_yet(name), "not_available_yet")
         return
     advice = about_type(name)
     hint = f": {advice}" if advice else f", did you mean {near}?" if near else ""

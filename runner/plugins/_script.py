@@ -310,7 +310,7 @@ class ScriptTask(Task):
         files = space.outputs(self.output_files) if self.output_files else {}
         if self._has_output_dir:
             files |= space.output_dir_files()
-        return self.Outputs(
+        return ScriptTask.Outputs(
             vars=output.vars,
             exit_code=-1 if ended.exit_code is None else ended.exit_code,
             output_files=files,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -317,26 +317,33 @@ class Count(Task):
         total: int = Field(description="sum of the counts")
 
     def run(self, ctx: RunContext) -> Outputs:
-        places = [
-            *((each.get("namespace", ""), each.get("flowId")) for each in self.flows),
-            *((namespace, None) for namespace in self.namespaces),
-        ]
-        if not places:
+        if not self.flows and not self.namespaces:
             raise TaskError("either 'flows' or 'namespaces' must be given")
-        found = [self._counted(ctx, namespace, flow_id) for namespace, flow_id in places]
-        kept = [each for each in found if self._keeps(ctx, each["count"])]
-        return self.Outputs(results=kept, total=sum(each["count"] for each in kept))
+        found: dict[tuple[str, str], int] = {}
+        for namespace, flow_id in self._places():
+            counts = self._counted(ctx, namespace, flow_id)
+            found |= {(namespace, each): count for each, count in sorted(counts.items())}
+        kept = {place: count for place, count in found.items() if self._keeps(ctx, count)}
+        results = [
+            {"namespace": namespace, "flowId": flow_id, "count": count}
+            for (namespace, flow_id), count in kept.items()
+        ]
+        return self.Outputs(results=results, total=sum(kept.values()))
 
-    def _counted(self, ctx: RunContext, namespace: str, flow_id: str | None) -> dict[str, Any]:
-        count = ctx.server.count_executions(
+    def _places(self) -> Iterator[tuple[str, str | None]]:
+        for each in self.flows:
+            yield each.get("namespace", ""), each.get("flowId")
+        for namespace in self.namespaces:
+            yield namespace, None
+
+    def _counted(self, ctx: RunContext, namespace: str, flow_id: str | None) -> Mapping[str, int]:
+        return ctx.server.count_executions(
             namespace,
             flow_id,
             since=moment("startDate", self.start_date),
             until=moment("endDate", self.end_date) if self.end_date else None,
             states=self.states,
         )
-        shown = {"namespace": namespace, "flowId": flow_id, "count": count}
-        return {name: value for name, value in shown.items() if value is not None}
 
     def _keeps(self, ctx: RunContext, count: int) -> bool:
         return str(ctx.render(self.expression, extra={"count": count})).strip() == "true"

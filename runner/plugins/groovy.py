@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from runner.plugins import _script
+from runner.plugins import _evaluator, _script
 
 IMAGE = "groovy"
 
@@ -43,4 +43,47 @@ class Script(_script.Script):
     extension = ".groovy"
     type: Literal["io.kestra.plugin.scripts.groovy.Script"] = (
         "io.kestra.plugin.scripts.groovy.Script"
+    )
+
+
+class Eval(_evaluator.Eval):
+    """Run a Groovy program and keep variables of it (deprecated: use Script).
+
+    It runs in a process of its own and sees `logger`; Kestra's Java classes and its `runContext`
+    are not there.
+
+    Example:
+        - id: counted
+          type: io.kestra.plugin.scripts.groovy.Eval
+          outputs: [total]
+          script: |
+            total = [1, 2, 3].sum()
+    """
+
+    image = IMAGE
+    container_user = "root"
+    call = "groovy"
+    driver = _evaluator.GROOVY
+    extension = ".groovy"
+    type: Literal["io.kestra.plugin.scripts.groovy.Eval"] = "io.kestra.plugin.scripts.groovy.Eval"
+
+
+class FileTransform(_evaluator.FileTransform):
+    """Run a Groovy program for each row of a file (deprecated: use Script).
+
+    Example:
+        - id: doubled
+          type: io.kestra.plugin.scripts.groovy.FileTransform
+          from: "{{ outputs.rows.uri }}"
+          script: |
+            row.amount = row.amount * 2
+    """
+
+    image = IMAGE
+    container_user = "root"
+    call = "groovy"
+    driver = _evaluator.GROOVY
+    extension = ".groovy"
+    type: Literal["io.kestra.plugin.scripts.groovy.FileTransform"] = (
+        "io.kestra.plugin.scripts.groovy.FileTransform"
     )

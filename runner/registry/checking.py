@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from runner.model.advice import about_property
+from runner.model.advice import about_property, not_yet
 from runner.model.catalogue import Finding
 from runner.model.parse_tasks import COMMON, is_alias
 from runner.model.problems import Severity
@@ -103,13 +103,11 @@ def _object(registry: Registry, value: Mapping[str, Any], path: Path) -> Iterato
     info = registry.look_up(name)
     if info is None:
         foreign = registry.is_foreign(name)
-        text = f"the type {name} is not available yet" if foreign else f"Invalid type: {name}"
+        text = not_yet(name) if foreign else f"Invalid type: {name}"
         yield Finding(text, "not_available_yet" if foreign else "type_unknown", (*path, "type"))
         return
     if not info.available:
-        yield Finding(
-            f"the type {info.name} is not available yet", "not_available_yet", (*path, "type")
-        )
+        yield Finding(not_yet(info.name), "not_available_yet", (*path, "type"))
         return
     if is_alias(name, info.name):
         yield Finding(

@@ -181,6 +181,10 @@ class Executions:
         """Return how many of the newest *at_most* are in which state."""
         return self._search.counts_by_state(filter, at_most=at_most)
 
+    def counts_by_flow(self, filter: ExecutionFilter, *, at_most: int) -> Mapping[str, int]:
+        """Return how many of the newest *at_most* are of which flow, by its id."""
+        return self._search.counts_by_flow(filter, at_most=at_most)
+
     def children(self, upstream_id: str, *, limit: int = 1000) -> Sequence[Execution]:
         """Return what an execution started or waits for, the oldest first."""
         sql = f"{_SELECT} upstream_id = ? ORDER BY created_at, id LIMIT ?"

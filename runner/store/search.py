@@ -91,6 +91,10 @@ class ExecutionSearch:
         """Return how many of the newest *at_most* are in which state."""
         return self._counted(filter, "e.state", at_most)
 
+    def counts_by_flow(self, filter: ExecutionFilter, *, at_most: int) -> Mapping[str, int]:
+        """Return how many of the newest *at_most* are of which flow, by its id."""
+        return self._counted(filter, "e.flow_id", at_most)
+
     def _counted(self, filter: ExecutionFilter, column: str, at_most: int) -> Mapping[str, int]:
         branches = self._branches(filter, _Where())
         if not branches:

@@ -103,6 +103,14 @@ def test_states_merge(store):
     assert counts == {"FAILED": 2, "SUCCESS": 1, "RUNNING": 1}
 
 
+def test_executions_are_counted_by_flow(store):
+    names = ["a", "b", "a"]
+    add(store, *(an_execution(flow_id=name, created=at(n)) for n, name in enumerate(names)))
+    with store.read() as tx:
+        counts = tx.executions.counts_by_flow(ExecutionFilter(), at_most=9)
+    assert counts == {"a": 2, "b": 1}
+
+
 def test_labels_must_all_be_there(store):
     one = an_execution(labels=(("env", "prod"), ("team", "a")), created=at(1))
     two = an_execution(labels=(("env", "prod"), ("team", "b")), created=at(2))

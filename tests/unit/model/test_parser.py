@@ -179,6 +179,12 @@ def test_flowables_need_what_they_work_on(task, fault):
     assert faults(tasks=[{"id": "t", **task}]) == [fault]
 
 
+def test_a_type_that_is_not_there_comes_with_the_way_out():
+    found = parsed(tasks=[{"id": "t", "type": "core.flow.Template"}])
+
+    assert "start it with a Subflow" in found.problems[0].message
+
+
 @pytest.mark.parametrize(
     ("name", "properties"),
     [
