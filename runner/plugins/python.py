@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -59,11 +60,29 @@ class Installing(_script.ScriptTask):
         module = space.write(f"{HIDDEN}/python/kestra.py", _MODULE)
         if not self.is_shell:
             return []
-        installed = space.seen_as(space.folder / HIDDEN / "packages")
         lines = [_PYTHON, _add_to_path(space.seen_as(module.parent))]
         if self.packages:
-            lines += [self._install(installed), *_put_on_path(installed)]
+            installed = space.seen_as(space.folder / HIDDEN / f"packages-{self._set_of_packages}")
+            lines += [*self._install_once(installed), *_put_on_path(installed)]
         return lines
+
+    @property
+    def _set_of_packages(self) -> str:
+        """A name that is another where other packages are wanted, or another Python takes them."""
+        named = self.task_runner.own_image if self.task_runner else None
+        old = self.old_docker.image if self.old_docker else None
+        images = [self.container_image, named, old]
+        words = [*self.packages, self.package_manager, self.python_version, *images]
+        return sha256(repr(words).encode()).hexdigest()[:12]
+
+    def _install_once(self, target: str) -> list[str]:
+        """Return the lines that install; tasks that share a folder find what is there."""
+        ready, growing = shlex.quote(target), shlex.quote(f"{target}.new")
+        return [
+            f"if [ ! -d {ready} ]; then rm -rf {growing}",
+            self._install(f"{target}.new"),
+            f"mv {growing} {ready}; fi",
+        ]
 
     def _install(self, target: str) -> str:
         cache = [] if self.dependency_cache_enabled else ["--no-cache-dir"]

@@ -1,4 +1,6 @@
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -604,6 +606,40 @@ def test_dependencies_are_installed_first(ctx, manager, program):
     [install] = [line for line in lines if "--target" in line]
     assert program in install
     assert "'requests>=2' 'a; b'" in install
+
+
+def test_packages_of_a_shared_folder_are_apart_by_what_is_wanted_and_by_image(ctx):
+    def folder(**given):
+        task = commands("x", cls=python.Commands, **given)
+        lines = run(task, ctx).argv[-1].splitlines()
+        return next(line for line in lines if line.startswith("if [ ! -d "))
+
+    once = folder(dependencies=["a"])
+
+    assert folder(dependencies=["a"]) == once
+    assert folder(dependencies=["a==2"]) != once
+    assert folder(dependencies=["a"], container_image="python:3.12") != once
+
+
+def test_tasks_that_share_a_folder_install_the_same_packages_once(tmp_path):
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    pip = programs / "python"
+    pip.write_text('#!/bin/sh\necho "$@" >> calls\nmkdir "$6"\nexit $(cat code)\n')
+    pip.chmod(0o755)
+    task = commands("x", cls=python.Commands, dependencies=["a"], package_manager="PIP")
+    text = "\n".join(["set -e", *task._install_once(str(tmp_path / "packages")), "echo >> after"])
+
+    def installed(code):
+        (tmp_path / "code").write_text(code)
+        environment = {"PATH": f"{programs}:{os.environ['PATH']}"}
+        done = subprocess.run(["/bin/sh", "-c", text], cwd=tmp_path, env=environment, check=False)
+        return done.returncode, len((tmp_path / "calls").read_text().splitlines())
+
+    assert installed("3") == (3, 1)
+    assert not (tmp_path / "after").exists()
+    assert installed("0") == (0, 2)
+    assert installed("0") == (0, 2)
 
 
 def test_uv_chooses_for_the_version_that_is_asked_for(ctx):
