@@ -24,11 +24,15 @@ DOUBLE = {
     "jython": "if row['n'] == 2:\n    row = None\nelse:\n    row['n'] = row['n'] * 2",
     "nashorn": "if (row.n === 2) row = null; else row.n = row.n * 2",
 }
-EVAL = {"groovy": "groovy.Eval", "jython": "jython.Eval", "nashorn": "nashorn.Eval"}
+EVAL = {
+    "groovy": "scripts.groovy.Eval",
+    "jython": "scripts.jython.Eval",
+    "nashorn": "scripts.nashorn.Eval",
+}
 TRANSFORM = {
-    "groovy": "groovy.FileTransform",
-    "jython": "jython.FileTransform",
-    "nashorn": "nashorn.FileTransform",
+    "groovy": "scripts.groovy.FileTransform",
+    "jython": "scripts.jython.FileTransform",
+    "nashorn": "scripts.nashorn.FileTransform",
 }
 CALLS = {"groovy": "groovy", "jython": "python3", "nashorn": "node"}
 ROWS = {
@@ -57,7 +61,7 @@ def run(ctx):
         runner = {"type": "io.kestra.plugin.core.runner.Process"}
         env = {"JAVA_HOME": os.environ.get("JAVA_HOME")}
         given = {"taskRunner": runner, "env": env, **properties}
-        task = Task("t", f"io.kestra.plugin.scripts.{kind}", TaskKind.WORKER, given)
+        task = Task("t", f"io.kestra.plugin.{kind}", TaskKind.WORKER, given)
         return load().build(task, lambda value, typed: ctx.render(value, typed=typed)).run(ctx)
 
     return run
@@ -82,10 +86,10 @@ def test_rows_are_changed_or_dropped(language, run, ctx):
 
 def test_rows_may_be_written_in_the_flow(run, ctx):
     for rows in ([{"n": 1}], '[{"n": 1}]', {"n": 1}):
-        given = run("jython.FileTransform", **{"from": rows}, script=DOUBLE["jython"])
+        given = run("scripts.jython.FileTransform", **{"from": rows}, script=DOUBLE["jython"])
         assert json.loads(ctx.files.stored[given.uri]) == {"n": 2}
     with pytest.raises(TaskError, match="neither a URI nor JSON"):
-        run("jython.FileTransform", **{"from": "rows"}, script="")
+        run("scripts.jython.FileTransform", **{"from": "rows"}, script="")
 
 
 def test_what_is_not_there_fails_with_its_name(language, run, ctx):
