@@ -6,7 +6,6 @@ The first is a hot path (rest-api §11.5): plain Flask, no validation layers.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 from flask import Blueprint, Response, request
 
@@ -22,7 +21,6 @@ from runner.settings import SourceSettings, resolve
 from web.auth import OPEN, needs
 from web.connection import watch_client
 from web.context import now, public_url, services, web
-from web.refusals import NotBuilt
 from web.respond import empty, json_response
 
 bp = Blueprint("hooks", __name__)
@@ -50,7 +48,7 @@ def flow_webhook(namespace: str, flow_id: str, key: str) -> Response:
         return empty(204)
     execution = answer.creation.execution
     if _is_true(answer.trigger, "wait"):
-        return _waited(answer.trigger, execution)
+        return _waited(answer.trigger, execution, answer.response_code)
     url = public_url(shapes.execution_path(execution))
     return json_response(shapes.webhook_answer(execution, url, now()))
 
@@ -98,11 +96,11 @@ def _lower(name: str) -> str:
     return name.lower()
 
 
-def _waited(trigger: Trigger, execution: Execution) -> Response:
+def _waited(trigger: Trigger, execution: Execution, code: int | None) -> Response:
     """The answer of a webhook that waits for the end."""
     ended = web().streams.wait_for_end(execution.id, is_gone=watch_client())
     default = 500 if ended.state is State.FAILED else 200
-    status = _code(trigger.properties.get("responseCode"), default)
+    status = default if code is None else code
     if not _is_true(trigger, "returnOutputs"):
         url = public_url(shapes.execution_path(ended))
         return json_response(shapes.webhook_answer(ended, url, now()), status)
@@ -111,15 +109,6 @@ def _waited(trigger: Trigger, execution: Execution) -> Response:
         only = next(iter(outputs.values()), "") if len(outputs) == 1 else outputs
         return Response(str(only), status, content_type="text/plain; charset=utf-8")
     return json_response(outputs, status)
-
-
-def _code(written: Any, default: int) -> int:
-    if written is None:
-        return default
-    try:
-        return int(written)
-    except (TypeError, ValueError) as exc:
-        raise NotBuilt("a responseCode with an expression is not available yet") from exc
 
 
 def _is_true(trigger: Trigger, name: str) -> bool:

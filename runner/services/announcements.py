@@ -33,6 +33,7 @@ from runner.services.inputs import Inputs
 from runner.services.preconditions import gather, gathering_of, without_multiple
 from runner.services.principal import SYSTEM
 from runner.services.trigger_context import rendered_labels, with_trigger
+from runner.services.triggers import is_dated
 from runner.store.base import Announcement, TriggerRow, Tx
 
 log = structlog.get_logger(__name__)
@@ -121,12 +122,21 @@ def _tell_parent(tx: Tx, execution: Execution) -> Sequence[Wake | None]:
 def _unlock(runtime: Runtime, tx: Tx, execution: Execution) -> Sequence[Wake | None]:
     """Let the trigger look at its next date; ``stopAfter`` may switch it off instead (§12.2, 6)."""
     row = tx.triggers.locked_by(execution.id)
+    ended_at = execution.history[-1][1]
     if row is not None:
-        is_over = execution.state in _stop_after(runtime, tx, row)
-        ended_at = execution.history[-1][1]
-        free = replace(row, execution_id=None, updated_at=ended_at)
-        tx.triggers.save(replace(free, disabled=True, next_at=None) if is_over else free)
+        tx.triggers.save(row := replace(row, execution_id=None, updated_at=ended_at))
+    row = row or _started_by(runtime, tx, execution)
+    if row is not None and not row.disabled and execution.state in _stop_after(runtime, tx, row):
+        tx.triggers.save(replace(row, disabled=True, next_at=None, updated_at=ended_at))
     return ()
+
+
+def _started_by(runtime: Runtime, tx: Tx, execution: Execution) -> TriggerRow | None:
+    """Return the trigger that started an execution without waiting for it, if it is still there."""
+    if execution.trigger is None or not is_dated(runtime, execution.trigger.type):
+        return None
+    row = tx.triggers.find(execution.namespace, execution.flow_id, execution.trigger.id)
+    return row if row is not None and row.type == execution.trigger.type else None
 
 
 def _stop_after(runtime: Runtime, tx: Tx, row: TriggerRow) -> tuple[str, ...]:

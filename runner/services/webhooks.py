@@ -58,6 +58,7 @@ class Answer:
 
     trigger: Trigger
     creation: Creation | None
+    response_code: int | None = None
 
 
 class EvaluationFailed(HeadraceError):
@@ -110,12 +111,15 @@ class Webhooks:
         variables = _variables(call)
         try:
             beginning = self._beginning(hook.flow, trigger, variables)
+            code = self._response_code(hook.flow, trigger, variables)
         except InputInvalid as exc:
             raise Refused(exc.message) from exc
         except (ExpressionError, TaskError, ValueError) as exc:
             self._fail(hook, trigger, variables, str(exc))
             raise EvaluationFailed(str(exc)) from exc
-        return Answer(trigger, None if beginning is None else self._start(hook, trigger, beginning))
+        if beginning is None:
+            return Answer(trigger, None)
+        return Answer(trigger, self._start(hook, trigger, beginning), code)
 
     def _start(self, hook: _Hook, trigger: Trigger, beginning: Beginning) -> Creation | None:
         flow = hook.flow
@@ -156,6 +160,22 @@ class Webhooks:
             origin="trigger",
             execution_id=execution_id,
         )
+
+    def _response_code(
+        self, flow: Flow, trigger: Trigger, variables: Mapping[str, Any]
+    ) -> int | None:
+        """Return the status of the answer of one that waits, if the trigger says one."""
+        if str(trigger.properties.get("wait", False)).lower() != "true":
+            return None
+        written = trigger.properties.get("responseCode")
+        if isinstance(written, str) and is_template(written):
+            written = render(written, context_of(self._runtime, flow, variables))
+        if written is None or written == "":
+            return None
+        code = int(str(written))
+        if not 200 <= code <= 599:
+            raise ValueError(f"responseCode {code} is no status of an answer: use 200 to 599")
+        return code
 
     def _fail(
         self, hook: _Hook, trigger: Trigger, variables: Mapping[str, Any], message: str

@@ -41,10 +41,22 @@ def measured(count, period, seconds):
     with Product() as product:
         for number in range(count // EACH):
             product.add_flow(yaml.safe_dump(a_flow(number, count, period), sort_keys=False))
+        wait_until_dated(product)
         begin = datetime.now(UTC) + SETTLED
         time.sleep(seconds + 2 * SETTLED.total_seconds())
         end = begin + timedelta(seconds=seconds)
         return [late for at, late in runs(product) if begin < at < end]
+
+
+def wait_until_dated(product):
+    """Wait until the scheduler has given each new trigger its first date."""
+    first = "triggers/search?size=1&page=1&sort=nextExecutionDate:asc"
+    while True:
+        (found,) = product.call("GET", first)["results"]
+        date = datetime.fromisoformat(found["triggerContext"]["nextExecutionDate"])
+        if date > datetime.now(UTC) - timedelta(seconds=1):
+            return
+        time.sleep(1)
 
 
 def a_flow(number, count, period):

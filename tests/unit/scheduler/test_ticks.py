@@ -168,8 +168,9 @@ def test_a_trigger_goes_on_when_its_execution_has_ended(runtime, add, look):
     assert len(look(minutes=1)) == 2
 
 
-def test_a_state_of_stop_after_switches_the_trigger_off(runtime, add, look):
-    add("stopAfter: [SUCCESS]")
+@pytest.mark.parametrize("concurrent", ["true", "false"])
+def test_a_state_of_stop_after_switches_the_trigger_off(concurrent, runtime, add, look):
+    add("stopAfter: [SUCCESS]", f"allowConcurrent: {concurrent}")
     look()
     (first,) = look(minutes=1)
     drive_all(runtime, first.id)

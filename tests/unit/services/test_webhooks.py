@@ -152,3 +152,22 @@ triggers:
 
     found = services.executions.search(ExecutionFilter(flow_ids=("listener",)), limit=5).items
     assert len(found) == 1
+
+
+def test_the_status_of_the_answer_may_be_an_expression(services):
+    waiting = HOOKED + "    wait: true\n    responseCode: '{{ trigger.body.code }}'\n"
+    services.flows.create(waiting, by=LOCAL)
+
+    assert call(services, body=b'{"code": 202}').response_code == 202
+    with pytest.raises(EvaluationFailed, match="no status"):
+        call(services, body=b'{"code": 42}')
+
+
+def test_a_label_that_cannot_be_rendered_is_left_out(services):
+    labels = "    labels: {ref: '{{ trigger.body.ref }}', gone: '{{ nope }}'}\n"
+    services.flows.create(HOOKED + labels, by=LOCAL)
+
+    execution = call(services, body=b'{"ref": "main"}').creation.execution
+
+    assert dict(execution.labels)["ref"] == "main"
+    assert "gone" not in dict(execution.labels)
