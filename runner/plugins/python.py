@@ -15,6 +15,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from runner.plugin import Plugin
 from runner.plugins import _polling, _script
 from runner.plugins._workspace import HIDDEN, Workspace
 
@@ -26,10 +27,9 @@ _PYTHON = 'command -v python >/dev/null || python() { python3 "$@"; }'  # Debian
 _LATER = frozenset({"uvInstallerVersion", "uvInstallerSha256"})
 
 
-class Installing(_script.ScriptTask):
-    """What the types share: packages are installed, and scripts can talk to the engine."""
+class Packages(Plugin):
+    """Which packages a script needs, and how they are had."""
 
-    image = IMAGE
     later = _LATER
 
     dependencies: list[str] = Field(default=[], description="packages to install, such as requests")
@@ -43,6 +43,12 @@ class Installing(_script.ScriptTask):
     uv_auto_install_enabled: bool = Field(
         default=True, description="install the packages all the same, by pip, where uv is missing"
     )
+
+
+class Installing(Packages, _script.ScriptTask):
+    """What the types share: packages are installed, and scripts can talk to the engine."""
+
+    image = IMAGE
 
     @property
     def packages(self) -> list[str]:
@@ -140,7 +146,7 @@ class Script(Installing, _script.Script):
         return text if _FUTURE.search(text) else _JSON_WORDS + text
 
 
-class ScriptTrigger(_polling.ScriptTrigger):
+class ScriptTrigger(Packages, _polling.ScriptTrigger):
     """Run a Python program again and again, and start an execution when it says so.
 
     Example:
@@ -160,10 +166,9 @@ class ScriptTrigger(_polling.ScriptTrigger):
     exit_condition: str = Field(
         default="exit 0", description="'exit N', or a regular expression for the variables given"
     )
-    dependencies: list[str] = Field(default=[], description="packages to install")
 
 
-class CommandsTrigger(_polling.CommandsTrigger):
+class CommandsTrigger(Packages, _polling.CommandsTrigger):
     """Run commands again and again, and start an execution when they say so.
 
     Example:
@@ -182,7 +187,6 @@ class CommandsTrigger(_polling.CommandsTrigger):
     exit_condition: str = Field(
         default="exit 0", description="'exit N', or a regular expression for the variables given"
     )
-    dependencies: list[str] = Field(default=[], description="packages to install")
 
 
 def _put_on_path(folder: str) -> list[str]:

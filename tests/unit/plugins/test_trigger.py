@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from runner.plugin import TaskError
-from runner.plugins import trigger
+from runner.plugins import python, trigger
 from runner.plugins._polling import is_met
 from runner.registry import load
 from tests.unit.plugins.rendering import a_context
@@ -59,3 +59,14 @@ def test_a_script_trigger_runs_its_language(name):
 )
 def test_a_condition_is_an_exit_code_or_a_pattern(condition, holds):
     assert is_met(condition, 3, {"rows": 42}) is holds
+
+
+def test_a_trigger_of_python_installs_packages_as_its_script_would():
+    trigger = python.ScriptTrigger(
+        script="x", package_manager="PIP", python_version="3.11", dependencies=["a"]
+    )
+
+    script = python.Script(**trigger.given())
+
+    assert (script.package_manager, script.python_version) == ("PIP", "3.11")
+    assert script.packages == ["a"]
