@@ -38,6 +38,7 @@ class RunView:
         self._is_new = is_new
         self._gone: set[str] = set()
         self._sealed: set[str] = set()
+        self._shown: dict[str, set[str]] = {}
 
     def __len__(self) -> int:
         """Return how many are in memory."""
@@ -88,6 +89,7 @@ class RunView:
             if run is None:
                 continue
             self._by_task[run.task_id].pop(run_id, None)
+            self._shown[run.task_id].discard(run_id)
             self._live.pop(run_id, None)
             self._outputs.pop(run.task_id, None)
             if run.parent_id:
@@ -118,7 +120,7 @@ class RunView:
         """Return what ``outputs.TASK`` is: by the values of the loops around it, outermost first
         (execution-semantics §13.3); None if the task has not run."""
         self._load_task(task_id)
-        if not any(map(self._has_run, self._by_task.get(task_id, {}).values())):
+        if not self._shown.get(task_id):
             return None
         found = self._outputs.get(task_id)
         if found is None:
@@ -165,6 +167,11 @@ class RunView:
         before = self._known.get(run.id)
         self._known[run.id] = run
         self._by_task.setdefault(run.task_id, {})[run.id] = run
+        shown = self._shown.setdefault(run.task_id, set())
+        if self._has_run(run):
+            shown.add(run.id)
+        else:
+            shown.discard(run.id)
         below = self._live_below.setdefault(run.parent_id, {}) if run.parent_id else None
         if run.state.is_terminal:
             self._live.pop(run.id, None)
