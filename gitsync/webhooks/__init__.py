@@ -2,7 +2,9 @@
 
 `receive` is a pure decision over a request; the web layer calls it and sends the reply.
 
-Source: https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries
+Sources: https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries (Bitbucket
+signs alike), https://docs.gitea.com/usage/webhooks (Forgejo and Gogs alike),
+https://docs.gitlab.com/user/project/integrations/webhooks
 """
 
 from __future__ import annotations
@@ -13,7 +15,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 MAX_BYTES = 25 * 1024 * 1024
-_WANTED = frozenset({"push", "create", "delete"})
+_WANTED = frozenset(
+    {
+        *("push", "create", "delete"),
+        *("push hook", "tag push hook"),
+        *("repo:push", "repo:refs_changed"),
+    }
+)
+_EVENTS = (
+    "x-forgejo-event",
+    "x-gitea-event",
+    "x-gogs-event",
+    "x-gitlab-event",
+    "x-event-key",
+    "x-github-event",  # the first three send it too
+)
+_BARE = ("x-forgejo-signature", "x-gitea-signature", "x-gogs-signature")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +59,8 @@ def receive(
     if secret is None:
         return _refusal(401, "this source has no `webhook_secret`, so no push event is accepted")
     if not is_signed(headers, body, secret):
-        return _refusal(401, "the signature X-Hub-Signature-256 is missing or wrong")
-    if headers.get("x-github-event", "push").lower() not in _WANTED:
+        return _refusal(401, "the signature of the event is missing or wrong")
+    if _event(headers) not in _WANTED:
         return Reply(204)
     if not hurry():
         return _refusal(404, "there is no such source yet")
@@ -51,12 +68,37 @@ def receive(
 
 
 def is_signed(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
-    """Say whether the raw bytes of *body* carry GitHub's HMAC-SHA256 proof, in constant time."""
-    given = headers.get("x-hub-signature-256") or headers.get("x-hub-signature") or ""
-    kind, _, digest = given.partition("=")
+    """Say whether a host's proof fits the raw bytes of *body*, in constant time: an HMAC-SHA256 of
+    them, or GitLab's token as it is.
+    """
     expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    is_same = hmac.compare_digest(digest.strip().lower().encode(), expected.encode())
-    return kind == "sha256" and is_same
+    if token := headers.get("x-gitlab-token"):
+        return _is_same(token, secret)
+    return any(_is_same(given.strip().lower(), expected) for given in _digests(headers))
+
+
+def _digests(headers: Mapping[str, str]) -> list[str]:
+    """Return the digests that the headers of the hosts give."""
+    prefixed = headers.get("x-hub-signature-256") or headers.get("x-hub-signature") or ""
+    kind, _, digest = prefixed.partition("=")
+    bare = [headers[name] for name in _BARE if name in headers]
+    return [*bare, *([digest] if kind == "sha256" else [])]
+
+
+def _is_same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(_bytes(given), expected.encode())
+
+
+def _bytes(header: str) -> bytes:
+    """Return a header as its sender wrote it: servers read its bytes as Latin-1."""
+    try:
+        return header.encode("latin-1")
+    except UnicodeEncodeError:
+        return header.encode()
+
+
+def _event(headers: Mapping[str, str]) -> str:
+    return next((headers[name].lower() for name in _EVENTS if name in headers), "push")
 
 
 def _refusal(status: int, message: str) -> Reply:

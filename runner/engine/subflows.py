@@ -9,7 +9,7 @@ from runner.engine.commands import Evaluate, Tell
 from runner.engine.events import ChildEnded, ChildRefused, ChildStarted, Evaluated, TaskFailed
 from runner.engine.flowables import FLOWABLES
 from runner.engine.flowables.base import Fields
-from runner.engine.step import Step
+from runner.engine.step import Step, begin_attempt, end_attempt
 from runner.model.execution import TaskRun
 from runner.model.logs import Level
 from runner.model.states import State
@@ -71,6 +71,7 @@ def _told_late(step: Step, run: TaskRun, event: ChildEnded) -> None:
     state = event.state if transmit and event.state in _TRANSMITTED else State.SUCCESS
     final = lists.adjusted(step.task(run), state)
     if final is not run.state:
+        run = end_attempt(begin_attempt(run, step.now), state, step.now)
         step.enter(run, final, _told(event))
 
 

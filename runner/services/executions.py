@@ -5,7 +5,7 @@ Each change is one transaction: rows, event, wake-up and audit; the wake-up is s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -34,6 +34,7 @@ from runner.errors import ArgumentInvalid, Conflict, HeadraceError, NotFound, Re
 from runner.model.execution import Execution, Labels, TaskRun
 from runner.model.flow import Flow
 from runner.model.inputs import Examined
+from runner.model.names import label_key_fault
 from runner.model.states import State
 from runner.model.wake import Wake
 from runner.runtime import Runtime
@@ -225,7 +226,7 @@ class Executions:
             ]
             record(self._runtime, tx, by, "execution.kill", execution_id, cascade=cascade)
         send_wakes(self._runtime, wakes)
-        return execution
+        return execution if execution.state.is_terminal else self._told(execution, State.KILLING)
 
     def pause(self, execution_id: str, *, by: Principal) -> Execution:
         """Let nothing new of a running execution start.
@@ -240,7 +241,7 @@ class Executions:
             wake = tx.events.add(execution_id, Pause(by=by.name))
             record(self._runtime, tx, by, "execution.pause", execution_id)
         send_wakes(self._runtime, [wake])
-        return execution
+        return self._told(execution, State.PAUSED)
 
     def resume(
         self, execution_id: str, *, by: Principal, inputs: Mapping[str, Given] | None = None
@@ -262,7 +263,7 @@ class Executions:
             wake = tx.events.add(execution_id, event)
             record(self._runtime, tx, by, action, execution_id)
         send_wakes(self._runtime, [wake])
-        return execution
+        return self._told(execution, State.RESTARTED)
 
     def resume_from_breakpoint(
         self, execution_id: str, *, by: Principal, breakpoints: Sequence[str] | None = None
@@ -283,7 +284,7 @@ class Executions:
             wake = tx.events.add(execution_id, event)
             record(self._runtime, tx, by, "execution.resume-from-breakpoint", execution_id)
         send_wakes(self._runtime, [wake])
-        return execution
+        return self._told(execution, State.RUNNING)
 
     def examine_resume(
         self, execution_id: str, given: Mapping[str, Given]
@@ -326,7 +327,7 @@ class Executions:
             wake = self._admitted(tx, execution, state)
             record(self._runtime, tx, by, "execution.unqueue", execution_id, state=str(state))
         send_wakes(self._runtime, [wake])
-        return execution
+        return self._told(execution, state)
 
     def force_run(self, execution_id: str, *, by: Principal) -> Execution:
         """Let an execution run that waits: for its date, for a slot, or paused (what its Pause asks
@@ -351,7 +352,11 @@ class Executions:
                 wake = self._admitted(tx, execution, State.RUNNING)
             record(self._runtime, tx, by, "execution.force-run", execution_id)
         send_wakes(self._runtime, [wake])
-        return execution
+        return execution if wake is None else self._told(execution, State.RUNNING)
+
+    def _told(self, execution: Execution, state: State) -> Execution:
+        """Return an execution as it will be when a worker has heard what it was told."""
+        return execution.enter(state, self._runtime.clock.now())
 
     def _admitted(self, tx: Tx, execution: Execution, state: State) -> Wake | None:
         flow = self._runtime.flows.get(
@@ -514,11 +519,13 @@ class Executions:
         Raises:
             StillRunning: it has not ended. ArgumentInvalid: a system label.
         """
+        labels = tuple(label for label in labels if label != ("", ""))
         check_labels(labels, given_system=frozenset())
         with self._runtime.store.begin() as tx:
             execution = _get(tx, execution_id)
             if not execution.state.is_terminal:
                 raise StillRunning("labels can only be set on an execution that has ended")
+            _check_new(label for label in labels if label not in execution.labels)
             system = (label for label in execution.labels if label[0].startswith(SYSTEM_PREFIX))
             merged = merge_labels(labels, system)
             tx.executions.set_labels(execution_id, merged)
@@ -633,6 +640,14 @@ def check_labels(labels: Labels, *, given_system: frozenset[str] = GIVEN_SYSTEM_
             raise ArgumentInvalid(
                 f"System labels can only be set by Kestra itself, offending label: {key}={value}"
             )
+
+
+def _check_new(labels: Iterable[tuple[str, str]]) -> None:
+    for key, value in labels:
+        if not value:
+            raise ArgumentInvalid(f"the label '{key}' has no value")
+        if fault := label_key_fault(key):
+            raise ArgumentInvalid(f"{key}: {fault}")
 
 
 def without_origin(labels: Labels) -> Labels:

@@ -1,6 +1,7 @@
 """Faults that users of such runners met, as small cases of our own: each is asked of the product.
 
-Those about clock changes are in tests/unit/scheduler, those about Git in tests/integration/gitsync.
+Those about clock changes are in tests/unit/scheduler, those about Git in tests/e2e/test_git.py, the
+one about signatures in tests/unit/gitsync/test_webhooks.py.
 """
 
 import base64

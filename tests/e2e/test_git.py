@@ -166,6 +166,77 @@ def test_a_commit_of_files_alone_is_what_the_next_run_sees(git_http: GitServer):
         assert "one" in headrace.lines(again["id"])  # pinned to its commit
 
 
+def test_a_file_that_git_has_no_more_is_gone_and_history_still_has_it(git_http: GitServer):
+    lists = (
+        f"id: use\nnamespace: {NAMESPACE}\ntasks:\n  - id: ls\n"
+        "    type: io.kestra.plugin.scripts.shell.Commands\n"
+        "    taskRunner: {type: io.kestra.plugin.core.runner.Process}\n"
+        "    namespaceFiles: {enabled: true}\n    commands: ['ls lib']\n"
+    )
+    files = {"_flows/use.yaml": lists, "_files/lib/a.py": "1\n", "_files/lib/b.py": "2\n"}
+    repository = git_http.create("gone", files=files)
+    with synced(repository) as headrace:
+
+        def seen(execution):
+            names = [line for line in headrace.lines(execution["id"]) if line.endswith(".py")]
+            return sorted("\n".join(names).split())
+
+        def listed():
+            path = f"namespaces/{NAMESPACE}/files/directory?path=/lib"
+            return sorted(each["fileName"] for each in headrace.call("GET", path))
+
+        def run_at(sha):
+            wait_until(lambda: headrace.source("team")["head"] == sha)
+            execution = headrace.run(NAMESPACE, "use")
+            return execution, (seen(execution), listed())
+
+        first, both = run_at(repository.git("rev-parse", "HEAD"))
+        _, one = run_at(repository.push({"_files/lib/b.py": None}, "Drop b"))
+        _, other = run_at(
+            repository.push({"_files/lib/a.py": None, "_files/lib/A.py": "1\n"}, "Shout")
+        )
+        again = headrace.call("POST", f"executions/{first['id']}/replay")
+        headrace.wait_for(again["id"])
+
+        assert both == (["a.py", "b.py"], ["a.py", "b.py"])
+        assert one == (["a.py"], ["a.py"])
+        assert other == (["A.py"], ["A.py"])
+        assert seen(again) == ["a.py", "b.py"]
+
+
+PIN = (
+    f"id: pin\nnamespace: {NAMESPACE}\ntasks:\n"
+    "  - {id: a, type: io.kestra.plugin.core.flow.Pause}\n"
+    "  - {id: b, type: io.kestra.plugin.core.debug.Return, format: \"old {{ read('v.txt') }}\"}\n"
+)
+
+
+@pytest.mark.parametrize("change", ["edit", "delete"])
+def test_a_run_keeps_the_commit_that_it_began_with(git_http: GitServer, change):
+    new = PIN.replace("old", "new") + f"  - {{id: c, type: {LOG}, message: c}}\n"
+    repository = git_http.create(
+        f"pin-{change}", files={"_flows/pin.yaml": PIN, "_files/v.txt": "1"}
+    )
+    with synced(repository) as headrace:
+        began_at = repository.git("rev-parse", "HEAD")
+        started = headrace.start_flow(NAMESPACE, "pin")
+        headrace.wait_for(started["id"], 30, ("PAUSED",))
+        text = new if change == "edit" else None
+        sha = repository.push({"_flows/pin.yaml": text, "_files/v.txt": "2"}, "Go on")
+        wait_until(lambda: headrace.source("team")["head"] == sha)
+        headrace.call("POST", f"executions/{started['id']}/actions/resume")
+        first = headrace.wait_for(started["id"])
+
+        assert states_of(first) == {"a": "SUCCESS", "b": "SUCCESS"}
+        assert first["taskRunList"][1]["outputs"] == {"value": "old 1"}
+        assert first["headrace"]["commit"] == began_at
+        assert began_at[:7] in headrace.page(f"/executions/{started['id']}")
+        if change == "edit":
+            second = headrace.run(NAMESPACE, "pin")
+            assert second["taskRunList"][1]["outputs"] == {"value": "new 2"}
+            assert states_of(second)["c"] == "SUCCESS"
+
+
 @pytest.mark.parametrize("trouble", ["unreachable", "empty", "slow"])
 def test_a_troubled_repository_delays_no_other(git_http: GitServer, trouble):
     good = git_http.create(f"good-{trouble}", files={"_flows/a.yaml": flow("a")})

@@ -35,7 +35,9 @@ def _answer(execution_id: str, act: Action, status: int) -> Response:
         status = 200
     if status == 204:
         return empty()
-    shown = done if isinstance(done, Shown) else services().executions.get(done.id)
+    shown = (
+        done if isinstance(done, Shown) else Shown(done, services().executions.get(done.id).runs)
+    )
     return json_response(shape_of(shown), status)
 
 

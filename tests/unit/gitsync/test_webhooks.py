@@ -1,5 +1,6 @@
 import hashlib
 import hmac
+import json
 
 import pytest
 
@@ -8,6 +9,7 @@ from gitsync.webhooks import MAX_BYTES, receive
 SECRET = "It's a Secret to Everybody"
 BODY = b"Hello, World!"
 # From GitHub's own documentation of the signature.
+BARE = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
 SIGNATURE = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
 
 
@@ -43,6 +45,52 @@ def test_a_signed_push_asks_for_a_poll():
 )
 def test_a_missing_or_wrong_signature_is_refused(headers):
     assert ask(headers) == (401, False)
+
+
+COMMIT = {"ref": "refs/heads/main", "head_commit": {"message": "fix 🚀 é"}}
+RAW = json.dumps(COMMIT, ensure_ascii=False).replace("s/h", "s\\/h").encode()
+ESCAPED = json.dumps(COMMIT).replace("s/h", "s\\/h").encode()
+
+
+@pytest.mark.parametrize("body", [RAW, ESCAPED])
+def test_the_bytes_are_signed_as_they_were_sent(body):
+    key = "grün"
+    bare = signed(body, key).removeprefix("sha256=")
+    taken = [{"x-hub-signature-256": f"sha256={bare}"}, {"x-gitea-signature": bare}]
+    refused = [
+        {"x-hub-signature-256": signed(body[:-1] + b" ", key)},
+        {"x-gitea-signature": ""},
+        {"x-hub-signature-256": ""},
+        {"x-hub-signature-256": "sha256=grün"},
+        {"x-hub-signature-256": "sha256=🚀"},
+        {},
+    ]
+
+    assert [ask(headers, body, key) for headers in taken] == [(202, True)] * 2
+    assert [ask(headers or {"x": "y"}, body, key) for headers in refused] == [(401, False)] * 6
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"x-forgejo-signature": BARE, "x-forgejo-event": "push", "x-github-event": "push"}, 202),
+        ({"x-gogs-signature": BARE, "x-gogs-event": "create"}, 202),
+        ({"x-hub-signature": f"sha256={BARE}", "x-event-key": "repo:push"}, 202),
+        ({"x-hub-signature": f"sha256={BARE}", "x-event-key": "diagnostics:ping"}, 204),
+        ({"x-gitlab-token": SECRET, "x-gitlab-event": "Tag Push Hook"}, 202),
+        ({"x-gitlab-token": SECRET, "x-gitlab-event": "Merge Request Hook"}, 204),
+        ({"x-gitlab-token": SECRET + " ", "x-gitlab-event": "Push Hook"}, 401),
+        ({"x-gitea-signature": f"sha256={BARE}"}, 401),
+        ({"x-hub-signature-256": BARE}, 401),
+    ],
+)
+def test_each_host_has_its_proof_and_its_names_of_events(headers, expected):
+    assert ask(headers) == (expected, expected == 202)
+
+
+def test_a_gitlab_token_may_be_beyond_ascii():
+    token = "grün".encode().decode("latin-1")  # as a server reads the header
+    assert ask({"x-gitlab-token": token}, secret="grün") == (202, True)
 
 
 def test_another_body_has_another_signature():

@@ -392,3 +392,40 @@ def test_a_label_without_a_value_is_left_out(add, look):
     look()
     (execution,) = look(minutes=1)
     assert {"gone", "kept"} & dict(execution.labels).keys() == {"kept"}
+
+
+NIGHTLY = """\
+id: nightly
+namespace: field.cron
+tasks: [{id: t, type: io.kestra.plugin.core.debug.Return, format: "{{ trigger.date }}"}]
+triggers:
+  - id: s
+    type: io.kestra.plugin.core.trigger.Schedule
+    cron: "30 2 * * *"
+    timezone: Europe/Paris
+"""
+
+
+@pytest.mark.parametrize(
+    ("begin", "due"),
+    [
+        ("2027-03-27T12:00", ["2027-03-28T01:00:00Z", "2027-03-29T00:30:00Z"]),
+        ("2027-10-30T12:00", ["2027-10-31T00:30:00Z", "2027-11-01T01:30:00Z"]),
+    ],
+)
+def test_a_nightly_flow_runs_once_in_the_night_of_a_clock_change(runtime, add, look, begin, due):
+    runtime.clock.moment = datetime.fromisoformat(begin).replace(tzinfo=UTC)
+    add(flow=NIGHTLY)
+    found = look()
+    for _ in range(2 * 24 * 4):
+        found = look(minutes=15)
+        for execution in found:
+            drive_all(runtime, execution.id)
+
+    instants = [datetime.fromisoformat(each) for each in due]
+    dates = [each.trigger.variables["date"] for each in found]
+    assert [datetime.fromisoformat(each) for each in dates] == instants
+    assert datetime.fromisoformat(found[0].trigger.variables["next"]) == instants[1]
+    with runtime.store.read() as tx:
+        runs = [tx.task_runs.of_execution(each.id) for each in found]
+    assert [each.outputs["value"] for (each,) in runs] == dates

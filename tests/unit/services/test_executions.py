@@ -364,3 +364,30 @@ def test_the_state_of_a_task_inside_a_directory_is_not_changed(services):
         change_state(
             played.flow, played.execution, [*played.of("d"), run], "i", State.SUCCESS, played.now
         )
+
+
+def test_labels_set_by_hand_have_sensible_keys_and_values(services):
+    done = ended(services, HELLO, "hello", labels=(("Odd Key", "x"),)).execution.id
+
+    for wrong in ((("a", ""),), (("Big", "1"),), (("", "x"),)):
+        with pytest.raises(ArgumentInvalid):
+            services.executions.set_labels(done, wrong, by=LOCAL)
+    kept = (("Odd Key", "x"), ("", ""), ("a-b", "1"))
+    labels = dict(services.executions.set_labels(done, kept, by=LOCAL).labels)
+
+    assert labels == {
+        "Odd Key": "x",
+        "a-b": "1",
+        "system.correlationId": done,
+        "system.from": "api",
+    }
+
+
+def test_what_is_told_shows_what_it_will_be(services):
+    paused = ended(services, PAUSING, "pausing").execution.id
+    inputs = {"reason": "go"}
+
+    assert services.executions.resume(paused, by=LOCAL, inputs=inputs).state is State.RESTARTED
+    assert services.executions.kill(paused, by=LOCAL).state is State.KILLING
+    drive_all(services.runtime, paused)
+    assert services.executions.kill(paused, by=LOCAL).state.is_terminal
