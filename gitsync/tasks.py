@@ -133,6 +133,10 @@ class Clone(Task):
             raise TaskError(exc.message) from exc
         finally:
             cache.trim(time.time())
+        if _has_large_files(folder):
+            ctx.log.write(
+                Level.WARN, "Files of Git LFS are only pointers: LFS is not available yet"
+            )
         ctx.log.info("repository cloned", url=access.url, commit=commit)
         return self.Outputs(directory=str(folder), commit=commit)
 
@@ -240,6 +244,11 @@ class _Found:
     commit: str
     branch: str | None = None
     refs: Mapping[str, str] = field(default_factory=dict)  # of the remote, where it was asked
+
+
+def _has_large_files(folder: Path) -> bool:
+    attributes = folder / ".gitattributes"
+    return attributes.is_file() and b"filter=lfs" in attributes.read_bytes()
 
 
 def _named(refs: Mapping[str, str], prefix: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from gitsync.access import Access
 from gitsync.cloning import access_of
 from gitsync.tasks import Clone
+from runner.model.logs import Level
 from runner.plugin import TaskError, TaskStopped
 from runner.settings import SourceCredentials, SourceSettings
 from runner.testing import IDENTITY, FakeRunContext
@@ -248,6 +249,14 @@ def test_tags_of_what_is_cloned_come_with_it_unless_left_out(clone, repo):
     assert git(shallow.working_dir, "tag") == "v2"
     assert git(whole.working_dir, "tag").split() == ["v1", "v2"]
     assert git(none.working_dir, "tag") == ""
+
+
+def test_files_of_lfs_are_told_to_be_pointers(clone, repo):
+    repo.push({".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n"})
+
+    _, ctx = clone(branch="main")
+
+    assert "only pointers" in ctx.log.messages(Level.WARN)[0]
 
 
 def test_other_branches_come_where_that_is_said(clone, repo):
