@@ -100,9 +100,13 @@ class _Model(BaseModel):
 
 
 class Outputs(_Model):
-    """Base of a task's outputs. `state` of the result is SUCCESS unless `ended` says otherwise."""
+    """Base of a task's outputs. `state` of the result is SUCCESS unless `ended` says otherwise.
+
+    What is null is left out of them, at any depth, unless *keeps_nulls*.
+    """
 
     ended: ClassVar[State] = State.SUCCESS
+    keeps_nulls: ClassVar[bool] = False
 
 
 class Plugin(_Model):

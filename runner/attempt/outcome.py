@@ -15,6 +15,7 @@ from runner import durations
 from runner.attempt.control import Reason
 from runner.engine.events import TaskFailed, TaskKilled, TaskSucceeded
 from runner.errors import HeadraceError, TooLarge
+from runner.model.nulls import without_nulls
 from runner.model.states import State
 from runner.plugin import Outputs, TaskError
 
@@ -120,18 +121,10 @@ def as_data(given: Any, max_bytes: int) -> Mapping[str, Any]:
             f"the outputs have {size} bytes, more than the limit of {max_bytes}: "
             "write large data to a file and give back its URI"
         )
-    return without_nulls(data) if b":null" in packed else data
-
-
-def without_nulls(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a map without the entries that are null, at any depth; null items of lists stay."""
-    return {name: _kept(value) for name, value in data.items() if value is not None}
-
-
-def _kept(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return without_nulls(value)
-    return [_kept(item) for item in value] if isinstance(value, list) else value
+    if b":null" not in packed or (isinstance(given, Outputs) and given.keeps_nulls):
+        return data
+    kept: Mapping[str, Any] = without_nulls(data)
+    return kept
 
 
 def reason_of(exc: BaseException) -> str:

@@ -7,7 +7,6 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from runner.model.flow import TaskKind
-from runner.model.nulls import without_nulls
 from runner.plugin import RunContext, Task
 
 
@@ -32,4 +31,4 @@ class OutputValues(Task):
         values: dict[str, JsonValue] = Field(default={}, description="the rendered values")
 
     def run(self, ctx: RunContext) -> Outputs:
-        return self.Outputs(values=without_nulls(self.values))
+        return self.Outputs(values=self.values)

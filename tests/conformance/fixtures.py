@@ -29,6 +29,7 @@ class NullOutputTask(Task):
     )
 
     class Outputs(Task.Outputs):
+        keeps_nulls = True
         value: str | None = None
 
     def run(self, ctx: RunContext) -> Outputs:

@@ -21,6 +21,10 @@ class Rows(Outputs):
     first: JsonValue = None
 
 
+class Whole(Rows):
+    keeps_nulls = True
+
+
 class Warned(Outputs):
     ended = State.WARNING
 
@@ -29,6 +33,10 @@ def test_outputs_bear_the_names_that_flows_use():
     event = succeeded(SPAN, Rows(first={"a": None}), END, ROOM)
     assert event.outputs == {"rowCount": 1, "first": {}}
     assert (event.state, event.started_at, event.ended_at) == (State.SUCCESS, START, END)
+
+
+def test_outputs_that_say_so_keep_what_is_null():
+    assert succeeded(SPAN, Whole(), END, ROOM).outputs == {"rowCount": 1, "first": None}
 
 
 def test_outputs_say_how_the_task_ended():
