@@ -24,7 +24,8 @@ _MODULE = (Path(__file__).parent / "_kestra.py").read_text("utf-8")
 _JSON_WORDS = "true = True\nfalse = False\nnull = None\n"
 _FUTURE = re.compile(r"^from __future__ import", re.MULTILINE)
 _PYTHON = 'command -v python >/dev/null || python() { python3 "$@"; }'  # Debian has no `python`
-_LATER = frozenset({"uvInstallerVersion", "uvInstallerSha256"})
+_HAVE_UV = "command -v uv >/dev/null"
+_LATER = frozenset({"uvInstallerSha256"})
 
 
 class Packages(Plugin):
@@ -42,6 +43,9 @@ class Packages(Plugin):
     )
     uv_auto_install_enabled: bool = Field(
         default=True, description="install the packages all the same, by pip, where uv is missing"
+    )
+    uv_installer_version: str | None = Field(
+        default=None, description="where uv is missing, have pip install this version of it first"
     )
 
 
@@ -104,7 +108,17 @@ class Installing(Packages, _script.ScriptTask):
         uv = f"uv pip install {no_cache}{where} {version}{words}"
         if not self.uv_auto_install_enabled:
             return uv
-        return f"if command -v uv >/dev/null; then {uv}; else {pip}; fi"
+        if self.uv_installer_version:
+            return f"{_HAVE_UV} || {{ {self._install_uv(f'{target}-uv')}; }}\n{uv}"
+        return f"if {_HAVE_UV}; then {uv}; else {pip}; fi"
+
+    def _install_uv(self, target: str) -> str:
+        wanted = shlex.quote(f"uv=={self.uv_installer_version}")
+        folder = shlex.quote(target)
+        return (
+            f"python -m pip install --quiet --target {folder} {wanted}"
+            f' && export PATH={folder}/bin":$PATH"'
+        )
 
 
 class Commands(Installing, _script.Commands):

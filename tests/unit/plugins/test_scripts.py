@@ -656,6 +656,16 @@ def test_uv_chooses_for_the_version_that_is_asked_for(ctx):
     assert "--python-version 3.11" in install
 
 
+def test_a_version_of_uv_that_is_asked_for_is_installed_where_there_is_none(ctx):
+    task = commands("x", cls=python.Commands, dependencies=["a"], uv_installer_version="0.9.1")
+
+    lines = run(task, ctx).argv[-1].splitlines()
+
+    [first] = [line for line in lines if "uv==0.9.1" in line]
+    assert first.startswith("command -v uv >/dev/null || { python -m pip install")
+    assert lines[lines.index(first) + 1].startswith("uv pip install")
+
+
 def test_the_module_for_scripts_needs_nothing_of_ours():
     text = Path(python.__file__).with_name("_kestra.py").read_text()
 
