@@ -17,7 +17,7 @@ from runner.model.scalars import text_of
 RenderInput = Callable[[Any, Mapping[str, Any], bool], Any]
 """(value, variables, typed) → rendered value; raises a HeadraceError."""
 
-_BOOLEANS = ("BOOL", "BOOLEAN")  # an empty text is no value of theirs
+_TEXTS = ("STRING", "SECRET", "EMAIL", "SELECT")  # of others an empty text is no value
 _SELECTS = ("SELECT", "MULTISELECT")
 
 
@@ -25,7 +25,8 @@ _SELECTS = ("SELECT", "MULTISELECT")
 class Examined:
     """What became of one input. *value* is None if there is none, or if there are *errors*.
 
-    *warning*: it is disabled because its condition cannot be rendered.
+    *given* is what came from outside, also of what is wrong or disabled. *warning*: it is disabled
+    because its condition cannot be rendered.
     """
 
     declared: Input
@@ -34,6 +35,7 @@ class Examined:
     is_default: bool = False
     errors: tuple[str, ...] = ()
     warning: str | None = None
+    given: Any = None
 
 
 Seal = Callable[[str], Any]
@@ -120,7 +122,8 @@ class _Examination:
     def of(self, one: Input) -> Examined:
         if one.id not in self._done:
             self._open.add(one.id)
-            self._done[one.id] = self._examine(one)
+            found = self._examine(one)
+            self._done[one.id] = replace(found, given=_lookup(self._given, one.id))
         return self._done[one.id]
 
     def _examine(self, one: Input) -> Examined:
@@ -179,7 +182,7 @@ class _Examination:
 
     def _given_or_default(self, one: Input, variables: Mapping[str, Any]) -> tuple[Any, bool]:
         value = _lookup(self._given, one.id)
-        if value is not None and not (value == "" and one.type in _BOOLEANS):
+        if value is not None and (value != "" or one.type in _TEXTS):
             return value, False
         if one.defaults is not None:
             return self._render(one.defaults, variables, False), True

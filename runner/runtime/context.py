@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from runner.clock import iso
+from runner.errors import HeadraceError
+from runner.expressions import Context, render_value
 from runner.model.execution import Execution, Labels, TaskRun
-from runner.model.flow import Flow
+from runner.model.flow import Flow, Input
+from runner.model.input_values import read_value
 from runner.runtime.runs import RunView
 
 Opened = Callable[[Any], Any]
@@ -158,13 +162,25 @@ def _inputs(flow: Flow, inputs: Mapping[str, Any], opened: Opened | None) -> Map
 
 
 def _with_defaults(flow: Flow, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Inputs that were not stored show their plain default, else null (flow-language §7.7)."""
-    missing = {
-        declared.id: declared.defaults
+    """Inputs that were not stored show their default, if they have one (flow-language §7.7)."""
+    missing = [
+        declared
         for declared in flow.inputs
-        if "." not in declared.id and declared.id not in inputs
-    }
-    return {**missing, **inputs} if missing else inputs
+        if declared.defaults is not None
+        and "." not in declared.id
+        and declared.id not in inputs
+        and declared.type != "SECRET"
+    ]
+    return {**dict(_defaults(flow, missing)), **inputs} if missing else inputs
+
+
+def _defaults(flow: Flow, missing: Iterable[Input]) -> Iterator[tuple[str, Any]]:
+    """Yield those that need nothing but the flow; others are left out, as Kestra does."""
+    about = Context({"flow": {"id": flow.id, "namespace": flow.namespace}})
+    for declared in missing:
+        with suppress(HeadraceError, ValueError, OverflowError):
+            value = render_value(declared.defaults, about, typed=False)
+            yield declared.id, read_value(declared.type, value, declared.properties, lenient=True)
 
 
 def nested_labels(labels: Labels) -> dict[str, Any]:

@@ -275,7 +275,8 @@ def problem_text(value: Problem) -> str:
 
 def _examined(one: Examined) -> Json:
     declared = one.declared
-    shown = "******" if declared.type == "SECRET" and one.value is not None else one.value
+    value = one.value if one.value is not None else one.given
+    shown = "******" if declared.type == "SECRET" and value is not None else value
     errors = (*one.errors, *((one.warning,) if one.warning else ()))
     return without_none(
         {

@@ -66,7 +66,6 @@ def test_values_become_what_the_type_says(kind, given, value):
 @pytest.mark.parametrize(
     ("properties", "given", "words"),
     [
-        ({"type": "INT"}, "", 'For input string: ""'),
         ({"type": "INT"}, "2147483648", "For input string"),
         ({"type": "INT", "min": 3}, 2, "it must be more than `3`"),
         ({"type": "FLOAT", "max": 1.5}, "1.6", "it must be less than `1.5`"),
@@ -181,9 +180,16 @@ def test_what_java_takes_for_no_uri_is_refused(uri):
         _one(uri, type="URI")
 
 
-def test_an_empty_text_is_no_boolean():
+@pytest.mark.parametrize("kind", ["BOOL", "INT", "DATE", "JSON", "URI", "DURATION"])
+def test_an_empty_text_is_only_a_value_where_texts_are(kind):
     with pytest.raises(InputInvalid, match="Missing required input:x"):
-        _one("", type="BOOL")
+        _one("", type=kind)
+    assert _one("", type=kind, required=False) is None
+    assert _one("", type="STRING") == ""
+
+
+def test_an_empty_text_leaves_the_default():
+    assert _one("", type="INT", defaults=5) == 5
 
 
 @pytest.mark.parametrize(

@@ -146,16 +146,14 @@ def test_subflows_that_are_not_there_are_warned_of(services):
 
 
 def test_a_revision_that_is_not_the_next_one_is_outdated(services):
+    flow = "id: counted\nnamespace: b.c\ntasks: [{id: t, type: core.log.Log, message: x}]\n"
+
     def is_outdated(number):
-        source = f"id: counted\nnamespace: b.c\nrevision: {number}\ntasks: [{{id: t, type: core.log.Log, message: x}}]\n"
-        (parsed,) = services.flows.validate([source])
+        (parsed,) = services.flows.validate([f"{flow}revision: {number}\n"])
         return parsed.is_outdated
 
     assert [is_outdated(number) for number in (1, 2)] == [False, True]
 
-    services.flows.create(
-        "id: counted\nnamespace: b.c\ntasks: [{id: t, type: core.log.Log, message: x}]\n",
-        by=LOCAL,
-    )
+    services.flows.create(flow, by=LOCAL)
 
     assert [is_outdated(number) for number in (1, 2, 3)] == [True, False, True]
