@@ -36,8 +36,8 @@ class Set(Task):
 
     type: Literal["io.kestra.plugin.core.kv.Set"] = "io.kestra.plugin.core.kv.Set"
     key: str = Field(description="letters, digits, dots, dashes and underscores")
-    value: Annotated[Any, Read.TYPED] = Field(
-        description="the value; a lone expression keeps its type"
+    value: Annotated[object, Read.TYPED] = Field(
+        description="the value; a lone expression keeps its type, null is one too"
     )
     namespace: str | None = Field(default=None, description="default: the flow's")
     kv_description: str | None = Field(default=None, description="shown beside the key")

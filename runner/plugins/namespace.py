@@ -54,11 +54,15 @@ class UploadFiles(Task):
         known = {file.path for file in ctx.namespace_files.list(self.namespace)}
         for name, source in self._found(ctx):
             path = posixpath.join(self.destination.strip("/"), name)
-            if path in known and not self._overwrites(path):
+            if path in known and not self._overwrites(ctx, path):
                 continue
             with _opened(ctx, source) as file:
                 if file is not None:
                     self._put(ctx, path, file)
+                    done = "overwritten into" if path in known else "added to"
+                    ctx.log.write(
+                        Level.DEBUG, f"File '/{path}' {done} namespace '{self.namespace}'."
+                    )
         return self.Outputs()
 
     def _found(self, ctx: RunContext) -> Iterator[tuple[str, Any]]:
@@ -70,10 +74,17 @@ class UploadFiles(Task):
             if path.is_file() and any(_globs.fits(name, pattern) for pattern in patterns):
                 yield name, path
 
-    def _overwrites(self, path: str) -> bool:
+    def _overwrites(self, ctx: RunContext, path: str) -> bool:
+        if self.conflict == "OVERWRITE":
+            return True
+        told = (
+            f"File '/{path}' already exists in namespace '{self.namespace}' and conflict is set to "
+            f"{self.conflict}"
+        )
         if self.conflict == "ERROR":
-            raise TaskError(f"File {path} already exists and conflict is set to ERROR")
-        return self.conflict == "OVERWRITE"
+            raise TaskError(told)
+        ctx.log.write(Level.DEBUG, f"{told}. Skipping.")
+        return False
 
     def _put(self, ctx: RunContext, path: str, file: BinaryIO) -> None:
         try:
