@@ -529,17 +529,23 @@ def triggers_page(
     """Return the triggers with their state."""
     rows = {each.trigger_id: each for each in glance.triggers}
     declared = glance.flow.triggers if glance.flow else ()
-    lines = tuple(_trigger_line(each, rows.get(each.id), now, zone) for each in declared)
+    is_on = glance.row.is_active
+    lines = tuple(_trigger_line(each, rows.get(each.id), is_on, now, zone) for each in declared)
     return TriggersPage(header, lines, next_dates(glance, now, zone))
 
 
+def _state(row: TriggerRow | None) -> str:
+    """Say what a trigger that is on is about."""
+    if row is not None and row.backfill is not None:
+        return "Backfill paused" if row.backfill.get("paused") else "Backfill"
+    return "Waits for its run" if row is not None and row.execution_id else "On"
+
+
 def _trigger_line(
-    trigger: Trigger, row: TriggerRow | None, now: datetime, zone: tzinfo
+    trigger: Trigger, row: TriggerRow | None, is_flow_on: bool, now: datetime, zone: tzinfo
 ) -> TriggerLine:
-    is_off = trigger.disabled or (row is not None and row.disabled)
-    state = "Off" if is_off else "On"
-    if row is not None and row.execution_id and not is_off:
-        state = "Waits for its run"
+    is_off = trigger.disabled or not is_flow_on or (row is not None and row.disabled)
+    state = "Off" if is_off else _state(row)
     return TriggerLine(
         icon=_ICONS.get(_kind(trigger), "flow"),
         id=trigger.id,

@@ -2,6 +2,7 @@
 
 import io
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -28,6 +29,20 @@ tasks:
   - id: after
     type: io.kestra.plugin.core.log.Log
     message: "{{ outputs.approval.onResume.reason }}"
+"""
+MONTHLY = """\
+id: monthly
+namespace: company.team
+tasks:
+  - {id: say, type: io.kestra.plugin.core.log.Log, message: hi}
+triggers:
+  - id: first_monday
+    type: io.kestra.plugin.core.trigger.Schedule
+    cron: "0 9 * * *"
+    conditions:
+      - type: io.kestra.plugin.core.condition.DayWeekInMonth
+        dayOfWeek: MONDAY
+        dayInMonth: FIRST
 """
 SHA = "9c41f7e0a1b2c3d4e5f60718293a4b5c6d7e8f90"
 POLICY_BREAKS = re.compile(
@@ -236,6 +251,33 @@ def test_every_page_of_a_flow(site, run, services):
         page_of(site, f"/flows/company.team/hello{tab}")
     assert "+1 −1" in page_of(site, "/flows/company.team/hello/revisions")
     assert "company.team" in page_of(site, "/flows?q=ello")
+
+
+def test_the_dates_of_a_flow_are_those_of_the_api(site, services):
+    services.flows.create(MONTHLY, by=LOCAL)
+    place = ("company.team", "monthly", "first_monday")
+
+    def dates():
+        html = page_of(site, "/flows/company.team/monthly/triggers")
+        return html, re.findall(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[^<]*?\d\d:\d\d", html)
+
+    _, shown = dates()
+    assert len(shown) == 3
+    assert all(each.startswith("Mon") for each in shown)
+
+    services.triggers.set_disabled(*place, True, by=LOCAL)
+    html, shown = dates()
+    assert (">Off<" in html, shown) == (True, [])
+
+
+def test_a_backfill_is_a_state_of_its_trigger(site, services, runtime):
+    services.flows.create(MONTHLY, by=LOCAL)
+    place = ("company.team", "monthly", "first_monday")
+    begin = runtime.clock.now() - timedelta(days=90)
+    services.backfills.create(place, start=begin, end=None, inputs={}, labels=(), by=LOCAL)
+    assert ">Backfill<" in page_of(site, "/flows/company.team/monthly/triggers")
+    services.backfills.pause(place, by=LOCAL)
+    assert ">Backfill paused<" in page_of(site, "/flows/company.team/monthly/triggers")
 
 
 def test_a_source_shows_its_problems_with_their_frame(site, source):
