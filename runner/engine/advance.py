@@ -179,7 +179,10 @@ def _run_if(step: Step, run: TaskRun, event: Evaluated) -> None:
     if not run.state.is_created:
         return
     if event.error is not None:
-        step.do(Tell(Level.ERROR, event.error, run.id))
+        told = (
+            f"Failed to evaluate the runIf condition for task {run.task_id}. Cause: {event.error}"
+        )
+        step.do(Tell(Level.ERROR, told, run.id))
         lists.finish(step, run, State.FAILED)
     elif is_truthy(str(event.values["run_if"])):
         lists.start(step, run)

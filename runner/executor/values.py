@@ -52,7 +52,8 @@ def loop_values(written: Any, context: Context) -> list[str]:
         raise ExpressionError(f"Unknown value type: {type(written).__name__}")
     nulls = sum(item is None for item in items)
     if nulls:
-        raise ExpressionError(f"Found '{nulls}' null values on Each, with values={items}")
+        shown = json.dumps(items, ensure_ascii=False, default=str)
+        raise ExpressionError(f"Found '{nulls}' null values on Each, with values={shown}")
     return list(dict.fromkeys(_as_text(item) for item in items))
 
 

@@ -159,7 +159,7 @@ class SseRequest(HttpRequest):
             )
             first = next((each for each in found or () if each is not None), None)
             if first is None and self.failed_on_missing_jq:
-                raise TaskError(f"{self.concat_jq_expression} gives nothing for {event}")
+                raise TaskError(f"{self.concat_jq_expression} gives nothing for {text(event)}")
             texts.append("" if first is None else text(first))
         return "".join(texts)
 

@@ -95,7 +95,7 @@ def test_a_run_if_that_cannot_be_rendered_fails_the_task():
     done = play(task("a", run_if="{{ nope }}"), values={"a": ValueError("no nope")})
 
     assert done.state == "FAILED"
-    assert "no nope" in done.told
+    assert "Failed to evaluate the runIf condition for task a. Cause: no nope" in done.told
 
 
 def test_worker_tasks_are_submitted_and_run():
