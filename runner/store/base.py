@@ -154,6 +154,25 @@ class Announcement:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowSpan:
+    """The executions of a flow that were created between two moments."""
+
+    namespace: str
+    flow_id: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DayValue:
+    """A number for one day (its begin, UTC). *kind*: that of its metric."""
+
+    day: datetime
+    kind: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """A number that a task reported. (execution, task run, attempt, number) is unique: again
     overwrites.
@@ -654,6 +673,13 @@ class Announcements(Protocol):
 class Metrics(Protocol):
     def add(self, metrics: Iterable[Metric]) -> None: ...
     def of_execution(self, execution_id: str) -> Sequence[Metric]: ...
+    def names(self, place: FlowSpan, *, task_id: str | None = None) -> Sequence[str]: ...
+    def tasks(self, place: FlowSpan) -> Sequence[str]: ...
+    def by_day(
+        self, place: FlowSpan, name: str, function: str, *, task_id: str | None = None
+    ) -> Sequence[DayValue]:
+        """*function*: sum, avg, min or max."""
+
     def of_task_run(self, task_run_id: str, execution_id: str) -> Sequence[Metric]: ...
 
 

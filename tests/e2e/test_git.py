@@ -211,6 +211,10 @@ PIN = (
 )
 
 
+def paused_run(headrace: Headrace, flow_id: str):
+    return headrace.wait_for(headrace.start_flow(NAMESPACE, flow_id)["id"], 30, ("PAUSED",))
+
+
 @pytest.mark.parametrize("change", ["edit", "delete"])
 def test_a_run_keeps_the_commit_that_it_began_with(git_http: GitServer, change):
     new = PIN.replace("old", "new") + f"  - {{id: c, type: {LOG}, message: c}}\n"
@@ -219,8 +223,7 @@ def test_a_run_keeps_the_commit_that_it_began_with(git_http: GitServer, change):
     )
     with synced(repository) as headrace:
         began_at = repository.git("rev-parse", "HEAD")
-        started = headrace.start_flow(NAMESPACE, "pin")
-        headrace.wait_for(started["id"], 30, ("PAUSED",))
+        started = paused_run(headrace, "pin")
         text = new if change == "edit" else None
         sha = repository.push({"_flows/pin.yaml": text, "_files/v.txt": "2"}, "Go on")
         wait_until(lambda: headrace.source("team")["head"] == sha)
@@ -232,7 +235,9 @@ def test_a_run_keeps_the_commit_that_it_began_with(git_http: GitServer, change):
         assert first["headrace"]["commit"] == began_at
         assert began_at[:7] in headrace.page(f"/executions/{started['id']}")
         if change == "edit":
-            second = headrace.run(NAMESPACE, "pin")
+            again = paused_run(headrace, "pin")
+            headrace.call("POST", f"executions/{again['id']}/actions/resume")
+            second = headrace.wait_for(again["id"])
             assert second["taskRunList"][1]["outputs"] == {"value": "new 2"}
             assert states_of(second)["c"] == "SUCCESS"
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, request
 
 from runner.clock import iso
-from runner.errors import NotFound
+from runner.errors import ArgumentInvalid, NotFound
 from runner.model.execution import Execution
 from runner.services.executions import Shown
 from runner.services.shapes import TENANT
-from runner.store.base import Metric
+from runner.store.base import FlowSpan, Metric
 from web.auth import needs
-from web.context import services
+from web.context import now, services
+from web.filters import moment
 from web.paging import asked, ordered, page_of
-from web.refusals import NotBuilt
 from web.respond import json_response
 
 bp = Blueprint("api_metrics", __name__, url_prefix="/api/v1/metrics")
@@ -40,11 +41,50 @@ def of_execution(execution_id: str) -> Response:
     return json_response(page)
 
 
-@bp.get("/<any(names, tasks, aggregates):what>/<path:rest>")
+@bp.get("/names/<namespace>/<flow_id>")
+@bp.get("/names/<namespace>/<flow_id>/<task_id>")
 @needs(READ)
-def of_flow(what: str, rest: str) -> Response:
-    """Say that metrics over many executions are not built yet."""
-    raise NotBuilt("metrics of a flow are not available yet")
+def names(namespace: str, flow_id: str, task_id: str | None = None) -> Response:
+    """Return the names of what a flow, or one of its tasks, has reported."""
+    place = _span(namespace, flow_id)
+    return json_response(list(services().metrics.names(place, task_id=task_id)))
+
+
+@bp.get("/tasks/<namespace>/<flow_id>")
+@needs(READ)
+def tasks(namespace: str, flow_id: str) -> Response:
+    """Return the tasks of a flow that have reported numbers."""
+    return json_response(list(services().metrics.tasks(_span(namespace, flow_id))))
+
+
+@bp.get("/aggregates/<namespace>/<flow_id>/<name>")
+@bp.get("/aggregates/<namespace>/<flow_id>/<task_id>/<name>")
+@needs(READ)
+def aggregates(namespace: str, flow_id: str, name: str, task_id: str | None = None) -> Response:
+    """Return one number for each day that has some."""
+    function = request.args.get("aggregation") or "sum"
+    place = _span(namespace, flow_id)
+    days = services().metrics.by_day(place, name, function.lower(), task_id=task_id)
+    found = [
+        {"name": name, "value": _number(each.kind, each.value), "date": iso(each.day)}
+        for each in days
+    ]
+    return json_response({"groupBy": "day", "aggregations": found})
+
+
+def _span(namespace: str, flow_id: str) -> FlowSpan:
+    """The time that is asked for; by default the last thirty days."""
+    until, since = (request.args.get(name) for name in ("endDate", "startDate"))
+    end = moment(until) if until else now()
+    begin = moment(since) if since else end - timedelta(days=30)
+    if begin > end:
+        raise ArgumentInvalid("startDate is after endDate")
+    return FlowSpan(namespace, flow_id, begin, end)
+
+
+def _number(kind: str, value: float) -> float:
+    """A timer counts in milliseconds."""
+    return float(value * 1000 if kind == "timer" else value)
 
 
 @outputs.get("/executions/<execution_id>")
@@ -86,7 +126,6 @@ def _runs_with_outputs(shown: Shown) -> list[dict[str, Any]]:
 
 
 def _shape(metric: Metric, execution: Execution) -> dict[str, Any]:
-    is_timer = metric.kind == "timer"
     return {
         "tenantId": TENANT,
         "namespace": execution.namespace,
@@ -96,7 +135,7 @@ def _shape(metric: Metric, execution: Execution) -> dict[str, Any]:
         "taskRunId": metric.task_run_id,
         "type": metric.kind,
         "name": metric.name,
-        "value": float(metric.value * 1000 if is_timer else metric.value),
+        "value": _number(metric.kind, metric.value),
         "timestamp": iso(metric.at),
         "tags": dict(metric.tags),
     }

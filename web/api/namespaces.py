@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import posixpath
+import shutil
+import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, BinaryIO, cast
@@ -33,6 +36,7 @@ SECRETS_READ = "secrets:read"
 _KV_FIELDS = ("q", "namespace", "key", "created", "updated", "expirationDate")
 _KV_SORTS = ("key", "namespace", "creationDate", "updateDate", "expirationDate")
 _FLOW_FOLDER = "_flows/"
+_ZIP_IN_MEMORY = 4 * 1024 * 1024
 
 
 # ── namespaces ───────────────────────────────────────────────────────────────────────────────────
@@ -239,8 +243,28 @@ def file_revisions(namespace: str) -> Response:
 @bp.get("/<namespace>/files/export")
 @needs(FILES_READ)
 def export_files(namespace: str) -> Response:
-    """Say that it is not built yet."""
-    raise NotBuilt("exporting namespace files is not available yet")
+    """Return all files of a namespace as a zip, with its flows below ``_flows``."""
+    check_namespace(namespace)
+    content = tempfile.SpooledTemporaryFile(_ZIP_IN_MEMORY)  # noqa: SIM115 - closed when it is sent
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for each in services().files.list(namespace):
+            path = each.path
+            with services().files.open(namespace, path) as file, archive.open(path, "w") as entry:
+                shutil.copyfileobj(file, entry)
+        for flow_id, source in _flow_sources(namespace):
+            archive.writestr(f"{_FLOW_FOLDER}{flow_id}.yml", source)
+    size = content.tell()
+    content.seek(0)
+    return attachment(cast(BinaryIO, content), f"{namespace}_files.zip", size)
+
+
+def _flow_sources(namespace: str) -> Iterator[tuple[str, str]]:
+    """Yield the texts of a namespace's flows, to who may read flows."""
+    if not principal().may("flows:read"):
+        return
+    for row in services().flows.every(namespace):
+        if row.namespace == namespace:
+            yield row.flow_id, services().flows.get(namespace, row.flow_id).revision.source
 
 
 def _revision() -> int | None:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -7,7 +8,7 @@ from runner.errors import NotFound
 from runner.model.execution import Attempt, Breakpoint, Scope, StartedBy
 from runner.model.states import State
 from runner.model.wake import Wake
-from runner.store.base import Fold, Metric, Timer
+from runner.store.base import FlowSpan, Fold, Metric, Timer
 from tests.contracts.store.builders import (
     NOW,
     a_pair,
@@ -331,3 +332,36 @@ def test_text_that_no_database_holds_is_stored_readably(store):
     with store.read() as tx:
         kept = tx.task_runs.of_execution(execution.id)
     assert [run.value[:2] for run in kept] == ["0\ufffd", "1\ufffd", "2\ufffd"]
+
+
+def test_numbers_of_a_flow_are_found_by_name_and_by_day(store):
+    old, new = an_execution(created=at(-90_000)), an_execution()
+    other = an_execution(flow_id="other")
+    for execution in (old, new, other):
+        add(store, execution)
+    day = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+    with store.begin() as tx:
+        tx.metrics.add(
+            Metric(e.id, "r", 0, number, task, name, kind, value, moment)
+            for e, number, task, name, kind, value, moment in (
+                (old, 0, "a", "rows", "counter", 1.0, day - timedelta(hours=1)),
+                (new, 0, "a", "rows", "counter", 2.0, NOW),
+                (new, 1, "b", "rows", "counter", 4.0, NOW),
+                (new, 2, "b", "took", "timer", 0.5, NOW),
+                (other, 0, "a", "odd", "gauge", 9.0, NOW),
+            )
+        )
+    place = FlowSpan("company.team", "hello", at(-100_000), at(1))
+    with store.read() as tx:
+        assert tx.metrics.names(place) == ["rows", "took"]
+        assert tx.metrics.names(place, task_id="a") == ["rows"]
+        assert tx.metrics.tasks(place) == ["a", "b"]
+        found = tx.metrics.by_day(place, "rows", "sum")
+        assert [(each.day, each.kind, each.value) for each in found] == [
+            (day - timedelta(days=1), "counter", 1.0),
+            (day, "counter", 6.0),
+        ]
+        (only,) = tx.metrics.by_day(place, "rows", "avg", task_id="b")
+        assert only.value == 4.0
+        late = replace(place, since=at(-1))
+        assert [each.value for each in tx.metrics.by_day(late, "rows", "max")] == [4.0]

@@ -1,5 +1,6 @@
 import io
 import json
+import zipfile
 
 import pytest
 
@@ -836,3 +837,57 @@ def test_labels_of_another_shape_are_refused(stocked, body):
     query = "by-query?filters[flowId][EQUALS]=hello"
     refused = stocked.post(f"{EXECUTIONS}/labels/{query}", data=body)
     assert refused.status_code == 422, refused.text
+
+
+def test_the_metrics_of_a_flow_are_named_and_summed_by_day(client, runtime, services):
+    source = """
+id: measured
+namespace: company.team
+tasks:
+  - id: load
+    type: io.kestra.plugin.core.metric.Publish
+    metrics:
+      - {name: rows, type: counter, value: 3}
+      - {name: took, type: timer, value: PT2S}
+"""
+    services.flows.create(source, by=LOCAL)
+    for _ in range(2):
+        run(client, runtime, "measured")
+    runtime.clock.move(days=1)
+    run(client, runtime, "measured")
+    path = "/api/v1/main/metrics"
+    flow = "company.team/measured"
+
+    assert client.get(f"{path}/names/{flow}").json == ["rows", "took"]
+    assert client.get(f"{path}/names/{flow}/other").json == []
+    assert client.get(f"{path}/tasks/{flow}").json == ["load"]
+    rows = client.get(f"{path}/aggregates/{flow}/rows").json
+    assert rows == {
+        "groupBy": "day",
+        "aggregations": [
+            {"name": "rows", "value": 6.0, "date": "2026-01-05T00:00:00.000Z"},
+            {"name": "rows", "value": 3.0, "date": "2026-01-06T00:00:00.000Z"},
+        ],
+    }
+    took = client.get(f"{path}/aggregates/{flow}/load/took?aggregation=avg").json["aggregations"]
+    assert [each["value"] for each in took] == [2000.0, 2000.0]
+    late = "?startDate=2026-01-06T00:00:00Z"
+    assert len(client.get(f"{path}/aggregates/{flow}/rows{late}").json["aggregations"]) == 1
+    assert client.get(f"{path}/aggregates/{flow}/rows?aggregation=x").status_code == 422
+
+
+def test_the_files_of_a_namespace_are_exported_with_its_flows(stocked):
+    path = "/api/v1/main/namespaces/company.team/files"
+    for name, content in (("/lib/a.py", b"print(1)"), ("/ä b.txt", b"x")):
+        stocked.post(f"{path}?path={name}", data={"fileContent": (io.BytesIO(content), "f")})
+
+    answer = stocked.get(f"{path}/export")
+
+    assert answer.headers["Content-Disposition"].endswith("company.team_files.zip")
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        assert archive.read("lib/a.py") == b"print(1)"
+        assert archive.read("ä b.txt") == b"x"
+        assert archive.read("_flows/hello.yml").decode() == HELLO
+    nothing = stocked.get("/api/v1/main/namespaces/company.none/files/export")
+    with zipfile.ZipFile(io.BytesIO(nothing.data)) as archive:
+        assert archive.namelist() == []
