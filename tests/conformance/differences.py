@@ -129,23 +129,34 @@ def _skipped_with_outputs(situation: Situation, theirs: Seen) -> Seen:
 
 
 def _rounds_in_a_loop(situation: Situation, theirs: Seen) -> Seen:
-    """A LoopUntil right inside a ForEach counts its rounds from the index of the value, and may
-    have no count then.
+    """A LoopUntil inside a ForEach counts its rounds from the index of a value, and may have no
+    count.
     """
-    left = Counter(situation.ours.runs) - Counter(theirs.runs)
-    loops = {run.task for run in theirs.runs if run.value and situation.has_type(run, "LoopUntil")}
+    rounds, inside = _loops_in_loops(situation)
+    left = Counter(run for run in situation.ours.runs if run.task in rounds | inside)
+
+    def uncounted(run: Run) -> Run:
+        return replace(run, iteration="", output="" if run.task in rounds else run.output)
 
     def undone(run: Run) -> Run:
-        for own in left.elements():
-            counted = replace(run, iteration=own.iteration)
-            if run.task in loops:
-                counted = replace(counted, output=own.output)
-            if (run.task in loops or run.parent in loops) and counted == own:
+        if run.task not in rounds | inside:
+            return run
+        for own in sorted(left.elements()):
+            if uncounted(own) == uncounted(run):
                 left[own] -= 1
                 return own
         return run
 
     return _each_run(theirs, undone)
+
+
+def _loops_in_loops(situation: Situation) -> tuple[set[str], set[str]]:
+    """Return each LoopUntil that is inside of a ForEach, and the tasks right inside of these."""
+    kinds = ("ForEach", "EachSequential", "EachParallel")
+    each = [task for task in situation.tasks.values() if task["type"].endswith(kinds)]
+    found = [task for owner in each for task in _tasks(owner.get("tasks"))]
+    loops = [task for task in found if task["type"].endswith(("LoopUntil", "WaitFor"))]
+    return {task["id"] for task in loops}, {one["id"] for task in loops for one in task["tasks"]}
 
 
 def _exit_after_the_end(situation: Situation, theirs: Seen) -> Seen:
@@ -212,7 +223,10 @@ def _on_after_exit(situation: Situation, theirs: Seen) -> Seen:
         and run.task not in situation.after
         and order.index(run.task) > min(exits)
     }
-    rest = (run for run in theirs.runs if run not in extra)
+    there = {run.place for run in theirs.runs}
+    lost = (own for own in situation.ours.runs if own.task in situation.after)
+    rest = [run for run in theirs.runs if run not in extra]
+    rest += [own for own in lost if own.place not in there]
     undone = _each_run(replace(theirs, runs=tuple(rest)), lambda run: _heard(situation, run))
     if any(_has_exited(situation, run) and run.state == theirs.state for run in extra):
         return replace(undone, state=situation.ours.state, history=situation.ours.history)

@@ -27,7 +27,7 @@ _RANDOM = (
 )
 _OF_THE_CALL = ("system.correlationId", "system.from")
 _LOOPS = (".LoopUntil", ".WaitFor")
-_TRIED_AGAIN = ("FAILED", "RETRYING")
+_AGAIN = "RETRYING"
 _RESUMES = 4
 _REST = 0.4
 """How long nothing must happen before an execution counts as over."""
@@ -279,13 +279,15 @@ def _without_waits(run: Run, loops: Collection[str]) -> Run:
 
 
 def _way(of: Json, *, with_pauses: bool = True) -> tuple[str, ...]:
-    """Return the states that it went through, without that of waiting for a worker, and without a
-    failure that is tried again at once.
+    """Return the states that it went through, without that of waiting for a worker, and without an
+    end that is tried again at once.
     """
     states = [entry["state"] for entry in of["state"]["histories"]]
     pairs = zip(states, [*states[1:], ""], strict=True)
     left_out = {"SUBMITTED"} if with_pauses else {"SUBMITTED", "PAUSED"}
-    told = (one for one, then in pairs if one not in left_out and (one, then) != _TRIED_AGAIN)
+    told = (
+        one for one, then in pairs if one not in left_out and not (one in _ENDED and then == _AGAIN)
+    )
     return tuple(state for state, _ in groupby(told))
 
 
