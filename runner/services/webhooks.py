@@ -154,12 +154,23 @@ class Webhooks:
             inputs = render_value(dict(trigger.inputs), context, typed=True)  # type: ignore[assignment]
             labels = rendered_labels(trigger, context)
         return Beginning(
-            inputs=self._inputs.resolve(flow, inputs, execution_id=execution_id),
+            inputs=self._resolved(flow, trigger, inputs, execution_id),
             labels=labels,
             trigger=started_by,
             origin="trigger",
             execution_id=execution_id,
         )
+
+    def _resolved(
+        self, flow: Flow, trigger: Trigger, given: Mapping[str, Any], execution_id: str
+    ) -> Mapping[str, Any]:
+        """Return the inputs; a trigger that gives none asks for none, as in Kestra."""
+        try:
+            return self._inputs.resolve(flow, given, execution_id=execution_id)
+        except InputInvalid:
+            if trigger.inputs:
+                raise
+            return {}
 
     def _response_code(
         self, flow: Flow, trigger: Trigger, variables: Mapping[str, Any]

@@ -171,3 +171,13 @@ def test_a_label_that_cannot_be_rendered_is_left_out(services):
 
     assert dict(execution.labels)["ref"] == "main"
     assert "gone" not in dict(execution.labels)
+
+
+def test_a_trigger_without_inputs_asks_for_none(services):
+    """The flow may be started by hand with its inputs, and by calls that have only a body."""
+    asking = HOOKED.replace("tasks:", "  - {id: must, type: STRING}\ntasks:", 1)
+    services.flows.create(asking, by=LOCAL)
+
+    execution = call(services, body=b'{"ref": "main"}').creation.execution
+
+    assert execution.inputs == {}
