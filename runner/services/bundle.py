@@ -9,6 +9,7 @@ from runner.services.audit import Audit
 from runner.services.backfills import Backfills
 from runner.services.catalogue import Catalogue
 from runner.services.creation import Creator, DirectCreator
+from runner.services.dependencies import Graph
 from runner.services.executions import Executions
 from runner.services.expressions import Expressions
 from runner.services.files import Files
@@ -31,6 +32,7 @@ class Services:
     audit: Audit
     backfills: Backfills
     catalogue: Catalogue
+    dependencies: Graph
     executions: Executions
     expressions: Expressions
     files: Files
@@ -54,6 +56,7 @@ def open_services(runtime: Runtime, creator: Creator | None = None) -> Services:
         audit=Audit(runtime),
         backfills=Backfills(runtime),
         catalogue=Catalogue(runtime),
+        dependencies=Graph(runtime),
         executions=Executions(runtime, inputs, made_by),
         expressions=Expressions(runtime),
         files=Files(runtime),

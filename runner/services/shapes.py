@@ -26,6 +26,7 @@ from runner.model.logs import LogLine
 from runner.model.problems import Problem
 from runner.model.states import State
 from runner.services.checks import FailedCheck
+from runner.services.dependencies import Dependencies, Place
 from runner.store.base import FlowRow, KvRow, Revision, TriggerRow
 
 TENANT = "main"
@@ -192,6 +193,23 @@ def flow(
     if with_source:
         shape["source"] = revision.source
     return without_none(shape)
+
+
+def dependencies(found: Dependencies) -> Json:
+    """Flows and what leads from one to another (§9.13)."""
+    return {
+        "nodes": [
+            {"uid": _uid(place), "namespace": place[0], "id": place[1]} for place in found.flows
+        ],
+        "edges": [
+            {"source": _uid(edge.source), "target": _uid(edge.target), "relation": edge.relation}
+            for edge in found.edges
+        ],
+    }
+
+
+def _uid(place: Place) -> str:
+    return f"{TENANT}_{place[0]}_{place[1]}"
 
 
 def flow_for_execution(parsed: Flow) -> Json:

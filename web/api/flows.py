@@ -13,6 +13,7 @@ from runner.errors import ArgumentInvalid, HeadraceError, NotFound
 from runner.model.flow import Flow, Task
 from runner.model.parser import Parsed
 from runner.services import graphs, shapes
+from runner.services.dependencies import Place, around
 from runner.services.flows import StoredFlow, split_documents
 from runner.store.base import FlowRow
 from web.api.bulk import all_or_nothing, counted, flag, number
@@ -121,8 +122,9 @@ def graph_of_text() -> Response:
 @bp.get("/<namespace>/<flow_id>/dependencies")
 @needs(READ)
 def dependencies(namespace: str, flow_id: str) -> Response:
-    """Say that dependencies are not built yet."""
-    raise NotBuilt("the graph of dependencies is not available yet")
+    """Return the flows that this one starts, and those that start it."""
+    services().flows.get(namespace, flow_id)
+    return dependencies_of([(namespace, flow_id)])
 
 
 # ── many flows ───────────────────────────────────────────────────────────────────────────────────
@@ -316,6 +318,17 @@ def delete_by_query() -> Response:
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def dependencies_of(start: list[Place]) -> Response:
+    """Return what is around some flows."""
+    found = around(
+        services().dependencies.edges(),
+        start,
+        destination_only=flag("destinationOnly"),
+        expand_all=flag("expandAll"),
+    )
+    return json_response(shapes.dependencies(found))
 
 
 def graph_of(flow: Flow | None) -> Any:

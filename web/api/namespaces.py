@@ -18,11 +18,12 @@ from runner.services.files import NamespaceFile, check_namespace, checked_path
 from runner.services.flows import with_namespace
 from runner.services.kv import typed
 from runner.store.base import KvRow
+from web.api.flows import dependencies_of
 from web.auth import needs
 from web.context import now, principal, services
 from web.filters import condition, read, span
 from web.paging import asked, ordered, page_of
-from web.refusals import BadRequest, NotBuilt
+from web.refusals import BadRequest
 from web.respond import attachment, empty, json_response, read_object, read_text
 
 bp = Blueprint("api_namespaces", __name__, url_prefix="/api/v1/namespaces")
@@ -80,8 +81,9 @@ def inherited_variables(namespace: str) -> Response:
 @bp.get("/<namespace>/dependencies")
 @needs(READ)
 def dependencies(namespace: str) -> Response:
-    """Say that it is not built yet."""
-    raise NotBuilt("the graph of dependencies is not available yet")
+    """Return the flows of a namespace, with those that they start or are started by."""
+    rows = services().flows.every(namespace)
+    return dependencies_of([(row.namespace, row.flow_id) for row in rows])
 
 
 def _all_names() -> Sequence[str]:

@@ -891,3 +891,53 @@ def test_the_files_of_a_namespace_are_exported_with_its_flows(stocked):
     nothing = stocked.get("/api/v1/main/namespaces/company.none/files/export")
     with zipfile.ZipFile(io.BytesIO(nothing.data)) as archive:
         assert archive.namelist() == []
+
+
+def test_dependencies_are_what_flows_say_about_each_other(client, services):
+    def flow(flow_id, more, namespace="company.team"):
+        services.flows.create(f"id: {flow_id}\nnamespace: {namespace}\n{more}", by=LOCAL)
+
+    def subflow(target):
+        return (
+            "tasks:\n  - id: p\n    type: io.kestra.plugin.core.flow.Parallel\n    tasks:\n"
+            "      - {id: s, type: io.kestra.plugin.core.flow.Subflow,"
+            f" namespace: company.team, flowId: '{target}'}}\n"
+        )
+
+    leaf = "tasks: [{id: t, type: io.kestra.plugin.core.debug.Return, format: x}]\n"
+    flow("child", leaf)
+    flow("parent", subflow("child"))
+    flow("grand", subflow("parent"), namespace="company")
+    flow("vague", subflow("{{ vars.x }}"))
+    flow("gone", subflow("nowhere"))
+    flow(
+        "after",
+        leaf + "triggers:\n  - id: then\n    type: io.kestra.plugin.core.trigger.Flow\n"
+        "    preconditions:\n      id: p\n"
+        "      flows: [{namespace: company.team, flowId: child}]\n",
+    )
+
+    def seen(path):
+        found = client.get(f"/api/v1/main/{path}").json
+        edges = {
+            (e["source"].split("_")[-1], e["target"].split("_")[-1], e["relation"])
+            for e in found["edges"]
+        }
+        return sorted(node["id"] for node in found["nodes"]), edges
+
+    down = ("parent", "child", "FLOW_TASK")
+    up = ("grand", "parent", "FLOW_TASK")
+    then = ("child", "after", "FLOW_TRIGGER")
+    path = "flows/company.team/parent/dependencies"
+    assert seen(path) == (["child", "grand", "parent"], {down, up})
+    assert seen(f"{path}?destinationOnly=true") == (["child", "parent"], {down})
+    assert seen(f"{path}?expandAll=true") == (
+        ["after", "child", "grand", "parent"],
+        {down, up, then},
+    )
+    nodes, edges = seen("namespaces/company.team/dependencies")
+    assert nodes == ["after", "child", "gone", "grand", "parent", "vague"]
+    assert edges == {down, up, then}
+    node = client.get(f"/api/v1/main/{path}").json["nodes"][0]
+    assert node == {"uid": "main_company.team_parent", "namespace": "company.team", "id": "parent"}
+    assert client.get("/api/v1/main/flows/company.team/nope/dependencies").status_code == 404
