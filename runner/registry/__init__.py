@@ -148,7 +148,8 @@ class Registry:
         is refused. Raises TaskError.
         """
         cls = self.find(str(raw.get("type")))
-        unknown = raw.keys() - {"type", *(shapes_of(cls) if cls else raw)}
+        known = (*shapes_of(cls), *getattr(cls, "lists", ())) if cls else raw
+        unknown = raw.keys() - {"type", *known}
         if unknown:
             raise TaskError(f'Unrecognized field "{min(unknown)}" of {raw["type"]}')
         return self.build_plugin(raw, render)

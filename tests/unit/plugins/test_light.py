@@ -78,7 +78,7 @@ def test_a_templated_task_is_the_one_in_its_text(ctx):
         ("a: [", "is no YAML"),
         ("[]", "a map with a type"),
         ("type: io.kestra.plugin.core.templating.TemplatedTask\nspec: x", "cannot be of type"),
-        ("type: io.kestra.plugin.core.flow.Parallel", "must be a runnable task"),
+        ("type: io.kestra.plugin.core.flow.Parallel\ntasks: []", "must be a runnable task"),
         ("type: io.kestra.plugin.core.debug.Return\nfromat: x", 'Unrecognized field "fromat"'),
     ],
 )
