@@ -122,6 +122,7 @@ class Plugin(_Model):
     later: ClassVar[frozenset[str]] = frozenset()
     deprecated: ClassVar[Mapping[str, str]] = {}
     superseded: ClassVar[str | None] = None
+    ignored: ClassVar[Mapping[str, str]] = {}  # properties that are taken, and do nothing: advice
     read: ClassVar[Read] = Read.TEXT  # how fields without a mark are read
     family: ClassVar[Family | None] = None
 

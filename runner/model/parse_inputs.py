@@ -245,6 +245,7 @@ def _check_uri(section: Section, default: Any) -> None:
 
 def _check_options(section: Section, found: Input) -> None:
     section.texts("values")
+    section.text("expression")
     section.boolean("allowCustomValue")
     section.boolean("autoSelectFirst")
     if found.type == "MULTISELECT":

@@ -43,7 +43,7 @@ def read_defaults(
 def _read(section: Section, canonical: Canonical, catalogue: Catalogue) -> Default | None:
     section.refuse_unknown(_KEYS, "a plugin default")
     for needed in ("type", "values"):
-        if not section.has(needed):
+        if not section.has(needed) or section.raw[needed] == "":
             section.add(needed, f"Invalid Plugin Default: No '{needed}' provided", "required")
     values = section.mapping("values")
     name = section.text("type")

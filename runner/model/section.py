@@ -156,7 +156,7 @@ class Section:
     def number(self, key: str) -> float | None:
         value = self.raw.get(key)
         try:
-            return None if value is None else float(value)
+            return None if value is None else float("no" if isinstance(value, bool) else value)
         except (TypeError, ValueError, OverflowError):
             self.add(key, f"'{key}' must be a number")
             return None
@@ -238,6 +238,8 @@ class Section:
         """
         found: dict[str, str] = {}
         for label, value, path in self._label_pairs(key):
+            if value is None and not checked:
+                continue
             if isinstance(value, list | dict) or value is None:
                 self.report.add(path, f"Unsupported type for key: {label}")
                 continue

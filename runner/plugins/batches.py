@@ -59,6 +59,9 @@ class ForEachItem(Flowable):
 
     aliases = ("io.kestra.core.tasks.flows.ForEachItem",)
     lists = ("errors", "finally")
+    ignored: ClassVar[Mapping[str, str]] = {
+        "tasks": "'tasks' has no effect: put them into a flow of their own, which flowId names"
+    }
     parts: ClassVar = (
         ("_split", f"{_TYPE}$ForEachItemSplit"),
         ("_items", f"{_TYPE}$ForEachItemExecutable"),
@@ -68,10 +71,14 @@ class ForEachItem(Flowable):
     type: Literal["io.kestra.plugin.core.flow.ForEachItem"] = (
         "io.kestra.plugin.core.flow.ForEachItem"
     )
-    items: Annotated[str, Fixed()] = Field(description="URI of the file in internal storage")
+    items: Annotated[str, Fixed()] = Field(
+        min_length=1, description="URI of the file in internal storage"
+    )
     batch: Annotated[Batch, Fixed()] = Field(default=Batch(), description="how it is cut")
-    namespace: Annotated[str, Fixed()] = Field(description="namespace of the flow to run")
-    flow_id: Annotated[str, Fixed()] = Field(description="id of the flow to run")
+    namespace: Annotated[str, Fixed()] = Field(
+        min_length=1, description="namespace of the flow to run"
+    )
+    flow_id: Annotated[str, Fixed()] = Field(min_length=1, description="id of the flow to run")
     revision: Annotated[int | None, Fixed()] = Field(default=None, ge=1, description="of it")
     inputs: Annotated[dict[str, Any], Read.ASKED, Fixed()] = Field(
         default={}, description="its inputs; taskrun.items is the URI of the batch"

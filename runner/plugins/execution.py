@@ -303,7 +303,9 @@ class Count(Task):
     aliases = ("io.kestra.core.tasks.executions.Counts",)
 
     type: Literal["io.kestra.plugin.core.execution.Count"] = "io.kestra.plugin.core.execution.Count"
-    expression: Annotated[str, Read.ASKED] = Field(description="sees count; kept when it is true")
+    expression: Annotated[str, Read.ASKED, Fixed()] = Field(
+        description="sees count; kept when it is true"
+    )
     start_date: str = Field(description="executions from this date and time on")
     end_date: str | None = Field(default=None, description="executions before this date and time")
     states: list[State] = Field(default=[], description="only in these states; none: all")

@@ -326,7 +326,7 @@ class Subflow(Flowable):
     }
 
     type: Literal["io.kestra.plugin.core.flow.Subflow"] = "io.kestra.plugin.core.flow.Subflow"
-    namespace: Annotated[str, Fixed()] = Field(description="namespace of the flow")
+    namespace: Annotated[str, Fixed()] = Field(min_length=1, description="namespace of the flow")
     flow_id: Annotated[str, Fixed()] = Field(description="id of the flow")
     revision: Annotated[int | None, Read.STATIC] = Field(
         default=None, ge=1, description="default: the active one"

@@ -42,6 +42,8 @@ def check(
                 (key,),
                 of_key=True,
             )
+        elif key in cls.ignored:
+            yield Finding(cls.ignored[key], "without_effect", (key,), "warning", of_key=True)
         elif key not in shapes:
             yield _unknown(cls, key, shapes)
         elif key in cls.deprecated:

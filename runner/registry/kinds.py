@@ -21,7 +21,7 @@ OF_CONTAINER = ("missing", "extra_forbidden", "foreign_property")
 """Findings about which properties a map has, whatever their values are."""
 
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?|true|false")
-_OF_FIXED = ("string_too_long", "too_short")
+_OF_FIXED = ("string_too_long", "string_too_short", "too_short")
 
 
 def wrong_kinds(field: FieldShape, value: Any, path: Path) -> Iterator[Finding]:

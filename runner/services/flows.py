@@ -142,6 +142,7 @@ class Flows:
         return [
             replace(each, path=each.path.removeprefix(prefix).lstrip("."), line=None, column=None)
             for each in parsed.problems
+            if not each.path.endswith("pluginDefaultsRef")  # the flow's defaults are not here
         ]
 
     # ── write

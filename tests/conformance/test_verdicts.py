@@ -7,6 +7,7 @@ from runner.registry import load
 from .verdicts import cases, differences, own_answer, recorded
 
 _STRICTER = "refused here, as it can never run; Kestra looks only when it does"
+_NO_EFFECT = "passed over, as it has no effect"
 _OTHERWISE = {
     "flow: a task is null": _STRICTER,
     "flowables: LoopUntil with empty tasks": _STRICTER,
@@ -19,6 +20,18 @@ _OTHERWISE = {
     "inputs: MULTISELECT with a pattern that is none": "the same",
     "names: id that is an octal number": "the text of the number is a good id",
     "names: id that is a boolean": "the text of the boolean is a good id",
+    "parts: triggers: [{id: s, type: @trigger.Schedule, cron: '* * * * *', conditions: "
+    "[{type: @condition.Not, conditions: [{type: @condition.DayWeek}]}]}]": _STRICTER,
+    "parts: triggers: [{id: s, type: @trigger.Flow, conditions: [{type: @condition.MultipleCondition"
+    ", id: m, conditions: {a: {type: @condition.ExecutionFlow}}}]}]": _STRICTER,
+    "parts: tasks: [{id: t, type: @http.Request, uri: x, options: {logLevel: FOO}}]": _NO_EFFECT,
+    "parts: tasks: [{id: t, type: @http.Request, uri: x, options: "
+    "{maxContentLength: many}}]": _NO_EFFECT,
+    "parts: tasks: [{id: t, type: @execution.Count, expression: x, startDate: y, flows: "
+    "[{namespace: a, flowId: b, foo: c}]}]": _NO_EFFECT,
+    "parts: inputs: [{id: a, type: DATE, after: 5}]": "a number is no date",
+    "parts: inputs: [{id: a, type: DATETIME, after: 1704067200}]": "the same",
+    "parts: inputs: [{id: a, type: FILE, defaults: '{{ 1 + }}'}]": "a warning of its own",
     "triggers: Schedule with a bar": "several expressions in one are not understood",
     "triggers: Schedule with scheduleConditions": "deprecated there, and no longer readable",
     "yaml: anchors": "anchors are refused instead of read as something else",

@@ -3,9 +3,10 @@
     python -m tests.conformance.verdicts --kestra http://…            # compare what was recorded
     python -m tests.conformance.verdicts --kestra http://… --record   # and write the answers down
 
-The folder `verdicts` has the flows by name, one file for each area; `answers.json` what Kestra
-answered. A flow says only what matters: what is missing of `id`, `namespace` and `tasks` is added;
-`@log.Log` stands for that type of Kestra's core, and `@a` for a Log task with the id `a`.
+The folder `verdicts` has the flows by name (or a list of flows that are their own names), one file
+for each area; `answers.json` what Kestra answered. A flow says only what matters: what is missing
+of `id`, `namespace` and `tasks` is added; `@log.Log` stands for that type of Kestra's core, and
+`@a` for a Log task with the id `a`.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ class Case:
 def cases() -> Iterator[Case]:
     """Yield all flows."""
     for path in sorted(FOLDER.glob("*.yaml")):
-        for name, text in yaml.safe_load(path.read_text("utf-8")).items():
+        written = yaml.safe_load(path.read_text("utf-8"))
+        named = written if isinstance(written, dict) else {text: text for text in written}
+        for name, text in named.items():
             yield Case(path.stem, str(name), whole(str(text)))
 
 

@@ -157,3 +157,9 @@ def test_a_revision_that_is_not_the_next_one_is_outdated(services):
     services.flows.create(flow, by=LOCAL)
 
     assert [is_outdated(number) for number in (1, 2, 3)] == [True, False, True]
+
+
+def test_a_single_task_may_name_defaults_of_its_flow(services):
+    task = "{id: a, type: core.log.Log, message: x, pluginDefaultsRef: loud}"
+
+    assert services.flows.validate_part(task, "tasks") == []
