@@ -8,10 +8,19 @@ import yaml
 from click.testing import CliRunner
 
 from runner.cli import main
+from runner.registry import load
 
+from .corpus import Kind, judge
 from .shared import shared
 
 _SECONDS = 20
+_REFUSED_OF_CORE = "146 437 446 484"
+"""The flows of Kestra's core types that Kestra 1.3.34 refuses, when it is asked: of 73."""
+
+_REFUSED_WITH_SCRIPTS = "025 049 050 051 052 053 054 055 083 089 126 127 131 132 133 134"
+"""Those with scripts, of 101, that are wrong: each refusal was read and is true."""
+
+_OF_LATER_VERSIONS = "144 145 152 153"
 _CODES = {
     "deprecated",
     "alias",
@@ -82,3 +91,30 @@ def test_nothing_is_said_about_the_properties_of_types_that_are_not_available(re
         assert not [
             claim for claim in claims if claim["path"].rpartition(".")[2] not in ("id", "disabled")
         ]
+
+
+@pytest.fixture(scope="module")
+def judged():
+    registry = load()
+    return [judge(registry, path, None) for path in sorted(shared("corpus", "flows").iterdir())]
+
+
+def _refused(judged, kind):
+    return {one.number for one in judged if one.kind is kind and one.ours.errors}
+
+
+def test_flows_of_core_types_are_judged_as_by_kestra(judged):
+    assert sum(one.kind is Kind.CORE for one in judged) == 73
+    assert _refused(judged, Kind.CORE) == set(_REFUSED_OF_CORE.split())
+
+
+def test_flows_with_scripts_are_refused_only_where_they_are_wrong(judged):
+    assert sum(one.kind is Kind.SCRIPTS for one in judged) == 101
+    wrong = {*_REFUSED_WITH_SCRIPTS.split(), *_OF_LATER_VERSIONS.split()}
+    assert _refused(judged, Kind.SCRIPTS) == wrong
+
+
+def test_flows_of_later_versions_are_told_to_be_so(judged):
+    for one in judged:
+        if one.number in _OF_LATER_VERSIONS.split():
+            assert all("not_available_yet" in text for text in one.ours.errors)

@@ -22,8 +22,8 @@ _OTHERWISE = {
     "names: id that is a boolean": "the text of the boolean is a good id",
     "parts: triggers: [{id: s, type: @trigger.Schedule, cron: '* * * * *', conditions: "
     "[{type: @condition.Not, conditions: [{type: @condition.DayWeek}]}]}]": _STRICTER,
-    "parts: triggers: [{id: s, type: @trigger.Flow, conditions: [{type: @condition.MultipleCondition"
-    ", id: m, conditions: {a: {type: @condition.ExecutionFlow}}}]}]": _STRICTER,
+    "parts: triggers: [{id: s, type: @trigger.Flow, conditions: "
+    "[{type: @condition.MultipleCondition, id: m, conditions: {a: {type: @condition.ExecutionFlow}}}]}]": _STRICTER,
     "parts: tasks: [{id: t, type: @http.Request, uri: x, options: {logLevel: FOO}}]": _NO_EFFECT,
     "parts: tasks: [{id: t, type: @http.Request, uri: x, options: "
     "{maxContentLength: many}}]": _NO_EFFECT,
