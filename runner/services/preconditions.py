@@ -50,10 +50,12 @@ def gathering_of(
     if written is not None:
         found = Preconditions.model_validate(written)
         return _of_preconditions(found, context, facts)
-    for raw in trigger.conditions:
-        if raw.get("type") == MULTIPLE:
-            return _of_multiple(runtime, raw, context, facts)
-    return None
+    several = [
+        _of_multiple(runtime, raw, context, facts)
+        for raw in trigger.conditions
+        if raw.get("type") == MULTIPLE
+    ]
+    return _all_of(several) if len(several) > 1 else next(iter(several), None)
 
 
 def gather(
@@ -178,6 +180,15 @@ def compares(each: Filter, found: str | None) -> bool:
             return found is None
         case "IS_NOT_NULL":
             return found is not None
+
+
+def _all_of(several: Sequence[Gathering]) -> Gathering:
+    """Return several as one, in the window of the first."""
+    conditions = {
+        f"{each.id}.{name}": asked for each in several for name, asked in each.conditions.items()
+    }
+    reset = all(each.reset for each in several)
+    return Gathering("+".join(each.id for each in several), several[0].rule, reset, conditions)
 
 
 # ── the deprecated condition ─────────────────────────────────────────────────────────────────────

@@ -67,6 +67,19 @@ MULTIPLE = """\
 """
 
 
+SEVERAL = """\
+    conditions:
+      - type: io.kestra.plugin.core.condition.MultipleCondition
+        id: first
+        conditions:
+          a: {type: core.condition.ExecutionFlow, namespace: company.team, flowId: one}
+      - type: io.kestra.plugin.core.condition.MultipleCondition
+        id: second
+        conditions:
+          a: {type: core.condition.ExecutionFlow, namespace: company.team, flowId: two}
+"""
+
+
 @pytest.fixture
 def add(services):
     def add(more, listener=LISTENER):
@@ -95,7 +108,11 @@ def started(runtime):
         return list(tx.executions.search(wanted, limit=9).items)
 
 
-@pytest.mark.parametrize("more", [FLOWS, WHERE, MULTIPLE], ids=["flows", "where", "multiple"])
+@pytest.mark.parametrize(
+    "more",
+    [FLOWS, WHERE, MULTIPLE, SEVERAL],
+    ids=["flows", "where", "multiple", "several"],
+)
 def test_a_flow_starts_when_all_has_been_seen_once(more, runtime, add, run):
     add(more)
     run("one")
