@@ -298,12 +298,18 @@ def _examined(one: Examined) -> Json:
     errors = (*one.errors, *((one.warning,) if one.warning else ()))
     return without_none(
         {
-            "input": {
-                **declared.properties,
-                "id": declared.id,
-                "type": declared.type,
-                "required": declared.required,
-            },
+            "input": without_none(
+                {
+                    **declared.properties,
+                    "id": declared.id,
+                    "type": declared.type,
+                    "required": declared.required,
+                    "defaults": None if declared.type == "SECRET" else declared.defaults,
+                    "prefill": None if declared.type == "SECRET" else declared.prefill,
+                    "description": declared.description,
+                    "displayName": declared.display_name,
+                }
+            ),
             "value": shown,
             "enabled": one.enabled,
             "isDefault": one.is_default,

@@ -725,7 +725,7 @@ def test_inputs_can_be_tried_without_starting(stocked, runtime):
 
     by_id = {each["input"]["id"]: each for each in tried["inputs"]}
     assert by_id["who"] == {
-        "input": {"id": "who", "type": "STRING", "required": True},
+        "input": {"id": "who", "type": "STRING", "required": True, "defaults": "bob"},
         "value": "bob",
         "enabled": True,
         "isDefault": True,
