@@ -13,6 +13,9 @@ _ISO = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
+_WORDS = re.compile(
+    r"(\d+)\s*(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)", re.IGNORECASE | re.ASCII
+)
 _MICROSECOND = Decimal("0.000001")
 
 
@@ -77,9 +80,19 @@ def _seconds(seconds: Decimal) -> timedelta:
 
 
 def _invalid(value: object) -> InvalidDuration:
-    return InvalidDuration(
-        f"{value!r} is no duration: write ISO-8601 such as PT30S or P1DT2H, or a number of seconds"
-    )
+    meant = _meant(str(value))
+    hint = meant or "ISO-8601 such as PT30S or P1DT2H, or a number of seconds"
+    return InvalidDuration(f"{value!r} is no duration: write {hint}")
+
+
+def _meant(text: str) -> str | None:
+    """Return what ``5 min``, ``1h`` or ``2 days`` is in ISO-8601."""
+    match = _WORDS.fullmatch(text.strip())
+    if match is None:
+        return None
+    number, unit = match.groups()
+    letter = unit[0].upper()
+    return f"P{number}D" if letter == "D" else f"PT{number}{letter}"
 
 
 def clock_text(duration: timedelta) -> str:

@@ -23,7 +23,8 @@ _OTHERWISE = {
     "parts: triggers: [{id: s, type: @trigger.Schedule, cron: '* * * * *', conditions: "
     "[{type: @condition.Not, conditions: [{type: @condition.DayWeek}]}]}]": _STRICTER,
     "parts: triggers: [{id: s, type: @trigger.Flow, conditions: "
-    "[{type: @condition.MultipleCondition, id: m, conditions: {a: {type: @condition.ExecutionFlow}}}]}]": _STRICTER,
+    "[{type: @condition.MultipleCondition, id: m, conditions: "
+    "{a: {type: @condition.ExecutionFlow}}}]}]": _STRICTER,
     "parts: tasks: [{id: t, type: @http.Request, uri: x, options: {logLevel: FOO}}]": _NO_EFFECT,
     "parts: tasks: [{id: t, type: @http.Request, uri: x, options: "
     "{maxContentLength: many}}]": _NO_EFFECT,

@@ -65,3 +65,18 @@ def test_durations_print_as_java_prints_them(seconds, text):
 def test_a_printed_duration_reads_back(seconds):
     duration = timedelta(seconds=seconds)
     assert durations.parse(durations.format(duration)) == duration
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("5 min", "PT5M"),
+        ("1h", "PT1H"),
+        ("2 days", "P2D"),
+        ("30 seconds", "PT30S"),
+        ("90S", "PT90S"),
+    ],
+)
+def test_what_is_meant_is_told(text, meant):
+    with pytest.raises(durations.InvalidDuration, match=f"write {meant}$"):
+        durations.parse(text)
