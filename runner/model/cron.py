@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 from croniter import CroniterBadDateError, croniter
 
 _OFFSET = re.compile(r"(?:UTC|GMT|UT)?([+-])(\d{1,2})(?::?(\d{2}))?(?::?(\d{2}))?")
+_SAME = re.compile(r"(?<![\w-])(\w+)-\1(?:/\d+)?(?![\w-])")
+_EVERY = re.compile(r"(^|[\s,])/(?=\d)")
 _NAMES_OF_UTC = frozenset({"Z", "UTC", "GMT", "UT"})
 _TICK = timedelta(microseconds=1)
 _KEPT = 64
@@ -49,6 +51,11 @@ def zone_of(name: str | None) -> tzinfo:
     return ZoneInfo(name)
 
 
+def spelled_out(cron: str) -> str:
+    """Return an expression without what croniter reads in its own way: ``5-5``, and ``/5``."""
+    return _EVERY.sub(r"\1*/", _SAME.sub(r"\1", cron.strip()))
+
+
 @lru_cache(maxsize=2_000)
 def dates_of(cron: str, zone: str | None = None, *, with_seconds: bool = False) -> CronDates:
     """Return the dates of an expression; schedules that are alike share what was found."""
@@ -59,7 +66,7 @@ class CronDates:
     """The dates of one expression, as moments with its zone's offset. Safe for many threads."""
 
     def __init__(self, cron: str, zone: tzinfo = UTC, *, with_seconds: bool = False) -> None:
-        self._cron = cron.strip()
+        self._cron = spelled_out(cron)
         self._zone = zone
         self._with_seconds = with_seconds
         hours = croniter(self._cron, second_at_beginning=with_seconds).expanded[1]

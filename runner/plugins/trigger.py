@@ -13,6 +13,7 @@ from croniter import CroniterError, croniter
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from runner.errors import NotFound
+from runner.model.cron import spelled_out
 from runner.model.cronfields import field_fault
 from runner.model.names import nearest
 from runner.model.preconditions import Preconditions
@@ -31,6 +32,7 @@ _NICKNAMES = frozenset(
     {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}
 )
 _QUARTZ = re.compile(r"[?#LW]", re.IGNORECASE)
+_RANDOM = re.compile(r"(?<![A-Z])R(?![A-Z])", re.IGNORECASE)
 _WORDS = re.compile(r"[A-Za-z]{3,}")
 _NO_QUARTZ = (
     "L, W, # and ? belong to Quartz and are not understood: write * for ?, and for the others "
@@ -260,6 +262,9 @@ def cron_fault(cron: str, *, with_seconds: bool) -> str | None:
         return _wrong_count(fields, wanted)
     if _QUARTZ.search(_WORDS.sub("", text)):
         return _NO_QUARTZ
+    if _RANDOM.search(text):
+        return "R is no part of a cron expression: write the dates out"
+    text = spelled_out(text)
     return _croniter_fault(text, with_seconds) or field_fault(text)
 
 

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from runner.model.cron import CronDates, dates_of, zone_of
+from runner.model.cron import CronDates, dates_of, spelled_out, zone_of
 
 
 def at(text):
@@ -100,3 +100,21 @@ def test_dates_that_follow_one_another_hourly_have_each_real_hour(cron, hours):
     assert [each.isoformat()[11:16] + each.isoformat()[19:22] for each in found] == hours
     for earlier, later in pairwise(found):
         assert dates.before(later) == earlier
+
+
+@pytest.mark.parametrize(
+    ("cron", "same"),
+    [
+        ("5-5 * * * *", "5 * * * *"),
+        ("1,5-5/2,7 3-3 * * MON-MON", "1,5,7 3 * * MON"),
+        ("/5 * * * *", "*/5 * * * *"),
+        ("1,/30 * * * *", "1,*/30 * * * *"),
+        ("15-5/5 1-11 * * *", "15-5/5 1-11 * * *"),
+    ],
+)
+def test_what_croniter_reads_otherwise_is_spelled_out(cron, same):
+    assert spelled_out(cron) == same
+
+
+def test_a_range_of_one_is_that_one():
+    assert after("5-5 * * * *", "2024-01-01T00:00:00Z", None) == "2024-01-01T00:05:00+00:00"

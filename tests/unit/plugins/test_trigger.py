@@ -70,3 +70,14 @@ def test_a_trigger_of_python_installs_packages_as_its_script_would():
 
     assert (script.package_manager, script.python_version) == ("PIP", "3.11")
     assert script.packages == ["a"]
+
+
+@pytest.mark.parametrize("cron", ["/5 * * * *", "5-5 * * * *", "0 0 * MAR,APR FRI"])
+def test_a_cron_expression_may_be_written_like_this(cron):
+    assert trigger.Schedule(cron=cron).cron == cron
+
+
+@pytest.mark.parametrize("cron", ["R * * * *", "0 r * * *", "R(0-10) * * * *"])
+def test_a_cron_expression_is_never_random(cron):
+    with pytest.raises(ValidationError, match="write the dates out"):
+        trigger.Schedule(cron=cron)
