@@ -287,7 +287,7 @@ def _ahead(tx: Tx, execution: Execution) -> Sequence[Execution]:
     wanted = ExecutionFilter(
         namespaces=(execution.namespace,),
         flow_ids=(execution.flow_id,),
-        states=("RUNNING", "PAUSED", "RETRYING", "KILLING", "RESTARTED"),
+        states=("RUNNING", "PAUSED", "BREAKPOINT", "RETRYING", "KILLING", "RESTARTED"),
     )
     found = tx.executions.search(wanted, limit=3).items
     return [each for each in found if each.namespace == execution.namespace]

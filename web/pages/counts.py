@@ -36,7 +36,7 @@ class Counts:
 
     def live(self, dashboard: Dashboard, filter: ExecutionFilter) -> int:
         """Return how many of those asked for have not ended."""
-        wanted = replace(_of_any_time(filter), states=(*LIVE, "PAUSED"))
+        wanted = replace(_of_any_time(filter), states=(*LIVE, "PAUSED", "BREAKPOINT"))
         return self._of(("live", wanted), lambda: dashboard.count(wanted))
 
     def view(self, dashboard: Dashboard, name: str, filter: ExecutionFilter) -> int:

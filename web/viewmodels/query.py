@@ -21,7 +21,7 @@ _SHA = re.compile(r"[0-9a-fA-F]{4,40}")
 
 LIVE = ("CREATED", "SUBMITTED", "QUEUED", "RUNNING", "RESTARTED", "RETRYING", "KILLING")
 _STATE_WORDS: Mapping[str, tuple[str, ...]] = {
-    "live": (*LIVE, "PAUSED"),
+    "live": (*LIVE, "PAUSED", "BREAKPOINT"),
     "waiting": ("PAUSED", "BREAKPOINT"),
     "ended": ("SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "SKIPPED"),
     **{state.value.lower(): (state.value,) for state in State},
