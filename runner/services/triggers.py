@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from runner.engine.codec import to_text
@@ -177,7 +177,8 @@ def forget_triggers(tx: Tx, namespace: str, flow_id: str) -> None:
 
 def digest_of(trigger: Trigger) -> str:
     """Return a text that changes when the declaration does."""
-    return hashlib.sha256(to_text(asdict(trigger)).encode()).hexdigest()
+    written = {field.name: getattr(trigger, field.name) for field in fields(trigger)}
+    return hashlib.sha256(to_text(written).encode()).hexdigest()
 
 
 def hashed_key(key: str) -> str:
