@@ -147,7 +147,7 @@ class _Mender:
         if "taskRunner" in task:
             yield from self._image_of(task, task.value("taskRunner"))
             return
-        if "outputDir" in self._text.of(task.node):
+        if "runner" in task and "outputDir" in self._text.of(task.node):
             return
         docker = task.value("docker")
         image = only(docker, "image")

@@ -286,3 +286,13 @@ def test_what_has_no_effect_is_taken_away():
     assert mended(HEAD + TASKS + trigger) == HEAD + TASKS + trigger.replace(
         "    backfill: {}\n", ""
     )
+
+
+def test_only_a_named_runner_holds_an_output_directory():
+    script = "script: touch {{ outputDir }}/a"
+    kept = _task(
+        SHELL.replace("Commands", "Script"), "runner: DOCKER", "docker: {image: x}", script
+    )
+
+    assert mended(kept) == kept
+    assert "containerImage: x" in mended(kept.replace("    runner: DOCKER\n", ""))
