@@ -230,6 +230,10 @@ def flow_for_execution(parsed: Flow) -> Json:
     )
 
 
+_WORDS_OF_KESTRA = ("rule", "without_effect", "alias")
+"""Codes of hints that Kestra gives too."""
+
+
 def validation(
     index: int,
     document: Mapping[str, Any],
@@ -237,14 +241,12 @@ def validation(
     *,
     is_outdated: bool = False,
 ) -> Json:
-    """What validation found in one document (§9.6); ``constraints`` only where it is not valid."""
-    by_severity: dict[str, list[str]] = {}
-    deprecated = []
-    for problem in problems:
-        if problem.severity == "deprecation":
-            deprecated.append(problem.path)
-        by_severity.setdefault(problem.severity, []).append(problem_text(problem))
-    errors = by_severity.get("error")
+    """What validation found in one document (§9.6); ``constraints`` only where it is not valid.
+
+    What Kestra says too is in its words; the rest names its place.
+    """
+    found = list(problems)
+    errors = [problem_text(each) for each in found if each.severity == "error"]
     return without_none(
         {
             "index": index,
@@ -252,11 +254,15 @@ def validation(
             "flow": _text_or_none(document.get("id")),
             "outdated": is_outdated,
             "constraints": "\n".join(errors) if errors else None,
-            "deprecationPaths": deprecated,
-            "warnings": by_severity.get("warning", []),
-            "infos": [*by_severity.get("info", ()), *by_severity.get("deprecation", ())],
+            "deprecationPaths": [each.path for each in found if each.severity == "deprecation"],
+            "warnings": [_hint(each) for each in found if each.severity == "warning"],
+            "infos": [_hint(each) for each in found if each.severity == "info"],
         }
     )
+
+
+def _hint(problem: Problem) -> str:
+    return problem.message if problem.code in _WORDS_OF_KESTRA else problem_text(problem)
 
 
 def inputs_validation(

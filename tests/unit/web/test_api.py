@@ -82,6 +82,23 @@ def test_validation_speaks_of_each_document(client):
     assert "constraints" in found[1]
 
 
+def test_hints_of_validation_are_in_the_words_that_clients_look_for(client):
+    old = "io.kestra.core.tasks.flows.Sequential"
+    flow = (
+        "id: a\nnamespace: b\nrevision: 3\ntasks:\n"
+        f"  - {{id: s, type: {old}, timeout: PT1S, tasks: [{{id: e, type: core.debug.Echo}}]}}\n"
+    )
+
+    (found,) = client.post(f"{FLOWS}/validate", data=flow, content_type=YAML).json
+
+    assert found["infos"] == [f"{old} is replaced by io.kestra.plugin.core.flow.Sequential"]
+    assert found["deprecationPaths"] == ["tasks[0].tasks[0]"]
+    assert found["outdated"] is True
+    assert found["warnings"] == [
+        "The task 's' cannot use the 'timeout' property as it's only relevant for runnable tasks."
+    ]
+
+
 def test_flows_are_searched_without_their_text(stocked):
     page = stocked.get(f"{FLOWS}/search?size=2&sort=id:desc").json
 
