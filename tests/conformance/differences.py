@@ -130,13 +130,16 @@ def _skipped_with_outputs(situation: Situation, theirs: Seen) -> Seen:
 
 def _rounds_in_a_loop(situation: Situation, theirs: Seen) -> Seen:
     """A LoopUntil inside a ForEach counts its rounds from the index of a value, and may have no
-    count.
+    count; then it is no `parent` of its tasks either.
     """
     rounds, inside = _loops_in_loops(situation)
     left = Counter(run for run in situation.ours.runs if run.task in rounds | inside)
 
+    uncounting = {run.task for run in theirs.runs if run.task in rounds and not run.output}
+
     def uncounted(run: Run) -> Run:
-        return replace(run, iteration="", output="" if run.task in rounds else run.output)
+        is_free = run.task in rounds or run.parent in uncounting
+        return replace(run, iteration="", output="" if is_free else run.output)
 
     def undone(run: Run) -> Run:
         if run.task not in rounds | inside:

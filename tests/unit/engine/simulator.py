@@ -152,7 +152,8 @@ class Simulation:
             case Continue():
                 self._advance(Continued(command.task_run_id))
             case StartChild():
-                child = "child-of-" + command.task_run_id
+                tried = len(self.runs.by_id[command.task_run_id].attempts)
+                child = f"child-of-{command.task_run_id}{f'-{tried}' if tried > 1 else ''}"
                 self._advance(ChildStarted(command.task_run_id, child, command.iteration))
                 self._end_child(command, child)
             case StopTask():
