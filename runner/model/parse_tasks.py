@@ -309,7 +309,7 @@ def _timeout(section: Section) -> str | None:
     value = section.raw.get("timeout")
     if isinstance(value, list | dict):
         section.add("timeout", "'timeout' must be a text", severity="warning")
-        return None
+        return str(value)  # no duration: the task fails when it runs
     if value is not None and not has_expression(value):
         try:
             durations.parse(value)
