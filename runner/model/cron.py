@@ -17,6 +17,7 @@ from croniter import CroniterBadDateError, croniter
 
 _OFFSET = re.compile(r"(?:UTC|GMT|UT)?([+-])(\d{1,2})(?::?(\d{2}))?(?::?(\d{2}))?")
 _SAME = re.compile(r"(?<![\w-])(\w+)-\1(?:/\d+)?(?![\w-])")
+_ALL = re.compile(r"(?<![\w*])\*/1(?!\d)")
 _EVERY = re.compile(r"(^|[\s,])/(?=\d)")
 _NAMES_OF_UTC = frozenset({"Z", "UTC", "GMT", "UT"})
 _TICK = timedelta(microseconds=1)
@@ -52,8 +53,8 @@ def zone_of(name: str | None) -> tzinfo:
 
 
 def spelled_out(cron: str) -> str:
-    """Return an expression without what croniter reads in its own way: ``5-5``, and ``/5``."""
-    return _EVERY.sub(r"\1*/", _SAME.sub(r"\1", cron.strip()))
+    """Return an expression without what croniter reads in its own way: 5-5, /5, and */1."""
+    return _ALL.sub("*", _EVERY.sub(r"\1*/", _SAME.sub(r"\1", cron.strip())))
 
 
 @lru_cache(maxsize=2_000)

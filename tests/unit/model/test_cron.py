@@ -110,6 +110,7 @@ def test_dates_that_follow_one_another_hourly_have_each_real_hour(cron, hours):
         ("/5 * * * *", "*/5 * * * *"),
         ("1,/30 * * * *", "1,*/30 * * * *"),
         ("15-5/5 1-11 * * *", "15-5/5 1-11 * * *"),
+        ("*/1 */10 13 * */1", "* */10 13 * *"),
     ],
 )
 def test_what_croniter_reads_otherwise_is_spelled_out(cron, same):
