@@ -47,7 +47,7 @@ def test_a_loop_inside_a_loop_may_count_from_the_index_there():
     )
 
     assert known(flow, theirs, ours) == ("rounds inside a ForEach count from the index",)
-    other = replace(theirs, runs=(*theirs.runs[:1], replace(theirs.runs[1], output="y")))
+    other = replace(theirs, runs=(*theirs.runs[:1], replace(theirs.runs[1], state="FAILED")))
     assert not known(flow, other, ours)
 
 
