@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.services.fixtures"]
 
@@ -18,6 +19,12 @@ _OURS = (
     "INPUT_",
 )
 _TESTS = Path(__file__).parent
+
+# How fast examples come says something of the machine, nothing of the claim.
+settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any-machine")
 
 
 def pytest_configure():
