@@ -61,10 +61,7 @@ class Directory:
     def run_children(self) -> bool:
         """Run the tasks, one after another; False: one has failed."""
         for index, task in enumerate(self._subject.task.enabled("tasks")):
-            if self._run(index, replace(task, log_level=self._subject.task.log_level)) in (
-                State.FAILED,
-                State.KILLED,
-            ):
+            if self._run(index, task) in (State.FAILED, State.KILLED):
                 return False
         return True
 

@@ -156,7 +156,7 @@ class Server:
         logs = {task["id"] for task in _tasks(case.flow) if task["type"].endswith(".log.Log")}
         if logs:
             for line in self._call("GET", f"/logs/{execution['id']}").json():
-                if line.get("taskId") in logs:
+                if line.get("taskId") in logs and line["level"] not in ("ERROR", "TRACE"):
                     yield f"{line['taskId']} {line['level']} {_without_random(line['message'])}"
 
     def _family(self, execution: Json, case: Case) -> Iterator[str]:
