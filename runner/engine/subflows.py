@@ -64,8 +64,12 @@ def _ended(step: Step, run: TaskRun, event: ChildEnded) -> None:
 
 
 def _told_late(step: Step, run: TaskRun, event: ChildEnded) -> None:
-    """A child that had failed was mended and has ended anew: kept for the record (§3.4)."""
-    if (run.outputs or {}).get("executionId") != event.execution_id:
+    """A child that had failed was mended and has ended anew: kept for the record (§3.4).
+
+    One that is not waited for tells nothing.
+    """
+    is_its = (run.outputs or {}).get("executionId") == event.execution_id
+    if not is_its or not Fields(step.task(run)).flag("wait", True):
         return
     transmit = Fields(step.task(run)).flag("transmitFailed", True)
     state = event.state if transmit and event.state in _TRANSMITTED else State.SUCCESS

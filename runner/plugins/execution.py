@@ -242,7 +242,9 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
         if isinstance(old, Mapping) and isinstance(value, Mapping):
             merged[name] = _merged(old, value)
         elif isinstance(old, list) and isinstance(value, list):
-            merged[name] = [*old, *value]
+            known = [json.dumps(item, sort_keys=True) for item in old]
+            new = (item for item in value if json.dumps(item, sort_keys=True) not in known)
+            merged[name] = [*old, *new]
         else:
             merged[name] = _merged({}, value) if isinstance(value, Mapping) else value
     return merged
