@@ -14,7 +14,7 @@ import yaml
 
 from runner.model.catalogue import Catalogue
 from runner.model.quartz import unix_of
-from runner.model.rewriting import Change, Edit, Editor, Map, apart, maps_in, only
+from runner.model.rewriting import Change, Edit, Editor, Map, apart, only, parts_in
 
 _CORE = "io.kestra.plugin.core."
 _FOR_EACH = _CORE + "flow.ForEach"
@@ -49,18 +49,30 @@ class Unreadable(ValueError):
 
 
 def mend(source: str, catalogue: Catalogue) -> Mended:
-    """Return the flow in today's words. Raises Unreadable."""
-    try:
-        root = yaml.compose(source, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as exc:
-        raise Unreadable(str(exc)) from exc
+    """Return the flow in today's words.
+
+    Raises:
+        Unreadable: it is no YAML, or has anchors, which a change in one place would break.
+    """
+    root = _composed(source)
     if not isinstance(root, yaml.MappingNode) or not {"id", "tasks"} <= Map(root).pairs.keys():
         return Mended(source)  # no flow
+    if any(getattr(event, "anchor", None) for event in yaml.parse(source, yaml.SafeLoader)):
+        raise Unreadable("anchors and aliases are not supported: write their values out")
     edits = apart(_Mender(source, catalogue).edits(root))
     text = source
     for edit in reversed(edits):
         text = text[: edit.start] + edit.text + text[edit.end :]
+    if edits:
+        _composed(text)  # better no change than a flow that cannot be read
     return Mended(text, tuple(edit.change for edit in edits))
+
+
+def _composed(source: str) -> yaml.Node | None:
+    try:
+        return yaml.compose(source, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError) as exc:
+        raise Unreadable(str(exc)) from exc
 
 
 class _Mender:
@@ -76,7 +88,10 @@ class _Mender:
         for trigger in flow.maps("triggers"):
             if "logLevel" not in trigger:
                 yield from self._text.rename(trigger, "minLogLevel", "logLevel")
-        for each in maps_in(root):
+        for default in (*flow.maps("pluginDefaults"), *flow.maps("taskDefaults")):
+            for values in default.map("values"):
+                yield from self._retry(values)
+        for each in parts_in(root):
             yield from self._retry(each)
             yield from self._typed(each)
 
@@ -126,7 +141,8 @@ class _Mender:
         if name.startswith(_CORE + "http."):
             yield from self._http(each)
         if name == _CORE + "kv.PurgeKV" and "behavior" not in each and each.text("expiredOnly"):
-            text = f"behavior: {{type: key, expiredOnly: {each.text('expiredOnly')}}}"
+            only_expired = self._text.in_braces(each.pairs["expiredOnly"][1])
+            text = f"behavior: {{type: key, expiredOnly: {only_expired}}}"
             yield self._text.replace(each, "expiredOnly", text)
         if name == _CORE + "execution.Exit" and each.text("state") == "CANCELED":
             yield self._text.set(each, "state", "CANCELLED")
@@ -135,7 +151,9 @@ class _Mender:
 
     def _cron(self, trigger: Map) -> Iterator[Edit]:
         cron = trigger.text("cron")
-        unix = unix_of(cron) if cron and trigger.text("withSeconds") != "true" else None
+        unix = (
+            unix_of(cron) if cron and (trigger.text("withSeconds") or "false") == "false" else None
+        )
         if unix is not None:
             yield self._text.set(trigger, "cron", json.dumps(unix))
 
@@ -190,7 +208,7 @@ class _Mender:
             value = task.value(old)
             if value is None or not self._is_short(value):
                 continue
-            text = f"{new}: {self._text.of(value)}"
+            text = f"{new}: {self._text.in_braces(value)}"
             options = task.value("options")
             if isinstance(options, yaml.MappingNode) and options.value:
                 yield self._text.add(Map(options), text)
@@ -204,7 +222,9 @@ class _Mender:
         if not given or "timeWindow" in condition:
             return
         values = {name: condition.value(name) for name in given}
-        text = ", ".join(f"{name}: {self._text.of(node)}" for name, node in values.items() if node)
+        text = ", ".join(
+            f"{name}: {self._text.in_braces(node)}" for name, node in values.items() if node
+        )
         yield self._text.replace(condition, given[0], f"timeWindow: {{{text}}}")
         for name in given[1:]:
             yield from self._text.remove(condition, name)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import yaml
+
+_NEWLINE = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")  # those of YAML
+_ONLY_IN_BLOCKS = re.compile(r"[,\[\]{}\n\r]")
+_HOLDS_PARTS = (
+    *("tasks", "errors", "finally", "afterExecution", "then", "else", "cases", "defaults", "task"),
+    *("onPause", "listeners", "triggers", "conditions", "taskRunner"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +36,11 @@ class Edit:
 
 
 def apart(edits: Iterable[Edit]) -> list[Edit]:
-    """Return edits in order, without those that reach into an earlier one."""
+    """Return edits in order, without those that reach into an earlier one; what is put before
+    something stands before what becomes of that.
+    """
     found: list[Edit] = []
-    for edit in sorted(edits, key=lambda one: one.start):
+    for edit in sorted(edits, key=lambda one: (one.start, one.end)):
         if not found or edit.start >= found[-1].end:
             found.append(edit)
     return found
@@ -58,6 +69,12 @@ class Map:
         value = self.value(name)
         return value.value if isinstance(value, yaml.ScalarNode) else None
 
+    def map(self, name: str) -> Iterator[Map]:
+        """Yield a value that is a mapping."""
+        value = self.value(name)
+        if isinstance(value, yaml.MappingNode):
+            yield Map(value)
+
     def maps(self, name: str) -> Iterator[Map]:
         """Yield the mappings of a list."""
         value = self.value(name)
@@ -73,72 +90,87 @@ class Editor:
         self._source = source
 
     def of(self, node: yaml.Node) -> str:
-        """Return how a value is written."""
-        return self._source[node.start_mark.index : node.end_mark.index]
+        """Return how a value is written; a text of many lines as it may be in one."""
+        written = self._source[node.start_mark.index : self.end_of(node)]
+        if isinstance(node, yaml.ScalarNode) and _NEWLINE.search(written):
+            return json.dumps(node.value, ensure_ascii=False)
+        return written
+
+    def in_braces(self, node: yaml.Node) -> str:
+        """Return how a value is written between braces."""
+        written = self.of(node)
+        is_bare = isinstance(node, yaml.ScalarNode) and node.style not in ("'", '"')
+        if is_bare and _ONLY_IN_BLOCKS.search(written):
+            return json.dumps(node.value, ensure_ascii=False)
+        return written
+
+    def end_of(self, node: yaml.Node) -> int:
+        """Return where what is written of a value ends: the mark of a block stands further on."""
+        while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+            last = node.value[-1]
+            node = last[1] if isinstance(node, yaml.MappingNode) else last
+        written = self._source[node.start_mark.index : node.end_mark.index]
+        return int(node.start_mark.index) + len(written.rstrip())
 
     def rename(self, owner: Map, old: str, new: str) -> Iterator[Edit]:
         """Give a property another name, if it is there."""
         if old in owner:
-            yield _edit(owner.key(old), new, f"'{old}' is now '{new}'")
+            yield self._edit(owner.key(old), new, f"'{old}' is now '{new}'")
 
     def set(self, owner: Map, name: str, new: str) -> Edit:
         """Put another value into the place of one."""
         value = owner.value(name)
         assert value is not None
-        return _edit(value, new, f"{self.of(value)} is now {new}")
+        return self._edit(value, new, f"{self.of(value)} is now {new}")
 
     def add(self, owner: Map, line: str) -> Edit:
         """Put a property before the first one."""
         first = owner.node.value[0][0]
         at = first.start_mark.index
-        glue = ", " if owner.node.flow_style else "\n" + " " * first.start_mark.column
+        newline = _NEWLINE.search(self._source)
+        indent = (newline[0] if newline else "\n") + " " * first.start_mark.column
+        glue = ", " if owner.node.flow_style else indent
         return Edit(at, at, line + glue, Change(first.start_mark.line + 1, f"added '{line}'"))
 
     def replace(self, owner: Map, name: str, text: str) -> Edit:
         """Put something else into the place of a property."""
         key, value = owner.pairs[name]
         change = Change(key.start_mark.line + 1, f"'{name}' is now '{text}'")
-        return Edit(key.start_mark.index, end_of(value), text, change)
+        return Edit(key.start_mark.index, self.end_of(value), text, change)
 
     def remove(self, owner: Map, name: str) -> Iterator[Edit]:
         """Take a property away, unless it is the only one; a comment behind it stays."""
         if name not in owner or len(owner.node.value) < 2:
             return
         key, value = owner.pairs[name]
-        start, end = key.start_mark.index, end_of(value)
+        start, end = key.start_mark.index, self.end_of(value)
         change = Change(key.start_mark.line + 1, f"'{name}' is gone")
         order = [pair[0] for pair in owner.node.value]
         at = order.index(key)
         if owner.node.flow_style and at == len(order) - 1:
-            yield Edit(end_of(owner.node.value[at - 1][1]), end, "", change)
-        elif owner.node.flow_style or self._is_behind_dash(start):
+            yield Edit(self.end_of(owner.node.value[at - 1][1]), end, "", change)
+        elif owner.node.flow_style or self._is_behind_dash(key):
             yield Edit(start, order[at + 1].start_mark.index, "", change)
         else:
-            yield Edit(*self._line(start, end), "", change)
+            yield Edit(*self._line(key, end), "", change)
 
-    def _is_behind_dash(self, start: int) -> bool:
+    def _is_behind_dash(self, key: yaml.ScalarNode) -> bool:
         """Say whether a property begins an item of a list."""
-        return bool(self._source[self._source.rfind("\n", 0, start) + 1 : start].strip())
+        start = key.start_mark.index
+        return bool(self._source[start - key.start_mark.column : start].strip())
 
-    def _line(self, start: int, end: int) -> tuple[int, int]:
+    def _line(self, key: yaml.ScalarNode, end: int) -> tuple[int, int]:
         """Return where the lines of a property begin and end, up to a comment behind it."""
-        next_line = self._source.find("\n", end) + 1 or len(self._source)
+        start = key.start_mark.index
+        newline = _NEWLINE.search(self._source, end)
+        next_line = newline.end() if newline else len(self._source)
         if self._source[end:next_line].strip():
             return start, end
-        return self._source.rfind("\n", 0, start) + 1, next_line
+        return start - key.start_mark.column, next_line
 
-
-def _edit(node: yaml.Node, text: str, message: str) -> Edit:
-    change = Change(node.start_mark.line + 1, message)
-    return Edit(node.start_mark.index, node.end_mark.index, text, change)
-
-
-def end_of(node: yaml.Node) -> int:
-    """Return where what is written of a value ends: a block's mark stands at the next key."""
-    while isinstance(node, yaml.MappingNode) and not node.flow_style:
-        node = node.value[-1][1]
-    end: int = node.end_mark.index
-    return end
+    def _edit(self, node: yaml.Node, text: str, message: str) -> Edit:
+        change = Change(node.start_mark.line + 1, message)
+        return Edit(node.start_mark.index, self.end_of(node), text, change)
 
 
 def only(node: yaml.Node | None, name: str) -> yaml.ScalarNode | None:
@@ -150,16 +182,19 @@ def only(node: yaml.Node | None, name: str) -> yaml.ScalarNode | None:
     return value if is_it else None
 
 
-def maps_in(node: yaml.Node) -> Iterator[Map]:
-    """Yield every mapping, once each: an alias stands for what has its anchor."""
-    waiting, seen = [node], set[int]()
+def parts_in(root: yaml.MappingNode) -> Iterator[Map]:
+    """Yield a flow and its tasks, triggers, conditions and task runners, but nothing that is data:
+    a map of a request's body or of variables may look like a task and is none.
+    """
+    waiting: list[tuple[str, yaml.Node]] = [("", root)]
     while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        if isinstance(one, yaml.MappingNode):
-            yield Map(one)
-            waiting += [part for pair in one.value for part in pair]
-        elif isinstance(one, yaml.SequenceNode):
-            waiting += one.value
+        name, node = waiting.pop()
+        if isinstance(node, yaml.SequenceNode):
+            waiting += [(name, item) for item in node.value]
+        elif isinstance(node, yaml.MappingNode):
+            part = Map(node)
+            if name in ("cases", "conditions") and "type" not in part:
+                waiting += [("", value) for _, value in node.value]
+            else:
+                yield part
+                waiting += [(key, part.pairs[key][1]) for key in _HOLDS_PARTS if key in part]

@@ -296,3 +296,120 @@ def test_only_a_named_runner_holds_an_output_directory():
 
     assert mended(kept) == kept
     assert "containerImage: x" in mended(kept.replace("    runner: DOCKER\n", ""))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "variables:\n  retry: {maxAttempt: 5}\n  a: {type: io.kestra.plugin.core.debug.Echo}\n",
+        "labels:\n  retry: {maxAttempt: 5}\n",
+        "inputs:\n  - {id: a, type: JSON, defaults: {retry: {maxAttempt: 1}}}\n",
+    ],
+)
+def test_data_that_looks_like_a_part_of_a_flow_stays(data):
+    body = "body: {tasks: [{type: io.kestra.plugin.core.debug.Echo, retry: {maxAttempt: 1}}]}"
+    source = data + _task(REQUEST, "uri: x", body)
+
+    assert mended(source) == source
+
+
+def test_retries_of_plugin_defaults_are_mended():
+    defaults = "pluginDefaults:\n  - type: core.log.Log\n    values: {retry: {maxAttempt: 1}}\n"
+
+    assert "{maxAttempts: 1}" in mended(HEAD + defaults + TASKS)
+
+
+@pytest.mark.parametrize("kind", ["&u io.kestra.plugin.core.debug.Echo", "*t"])
+def test_anchors_are_told_and_left(kind):
+    with pytest.raises(Unreadable, match="anchors"):
+        mend(HEAD + f"x: &t a\ntasks:\n  - id: a\n    type: {kind}\n", REGISTRY)
+
+
+EACH = "type: io.kestra.plugin.core.flow.EachParallel"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            "value: [1]\n    id: a\n    type: io.kestra.plugin.core.flow.EachParallel\n",
+            "concurrencyLimit: 0\n    values: [1]\n    id: a\n"
+            "    type: io.kestra.plugin.core.flow.ForEach\n",
+        ),
+        (
+            f"runner: DOCKER\n    docker: {{image: x, user: y}}\n    {SHELL}\n    id: a\n",
+            f"containerImage: x\n    taskRunner: {{type: {DOCKER}, user: y}}\n    {SHELL}\n"
+            "    id: a\n",
+        ),
+    ],
+)
+def test_what_is_added_before_the_first_property_stays_if_that_changes(old, new):
+    head = HEAD + "tasks:\n  - "
+
+    assert mended(head + old) == head + new
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"{{ inputs.x }}"', '"{{ inputs.x }}"'),
+        (">-\n      {{ inputs.x }}", '"{{ inputs.x }}"'),
+        ("true", "true"),
+    ],
+)
+def test_values_keep_their_meaning_between_braces(old, new):
+    purge = "type: io.kestra.plugin.core.kv.PurgeKV"
+    source = _task(f"expiredOnly: {old}", purge)
+
+    assert mended(source) == _task(f"behavior: {{type: key, expiredOnly: {new}}}", purge)
+
+
+def test_blocks_end_where_their_text_ends():
+    lines = (
+        "type: io.kestra.plugin.core.trigger.Schedule",
+        "cron: >-",
+        "  0 0 12 * * ?",
+        "backfill:",
+        "  labels:",
+        "  - a",
+        "# of the other",
+    )
+    other = "  - {id: o, type: io.kestra.plugin.core.trigger.Webhook, key: k}\n"
+    text = "".join(f"    {line}\n" for line in lines)
+
+    written = mended(HEAD + TASKS + "triggers:\n  - id: t\n" + text + other)
+
+    assert (
+        written
+        == HEAD
+        + TASKS
+        + (
+            "triggers:\n"
+            "  - id: t\n"
+            "    type: io.kestra.plugin.core.trigger.Schedule\n"
+            '    cron: "0 12 * * *"\n'
+            "    # of the other\n"
+        )
+        + other
+    )
+
+
+@pytest.mark.parametrize("newline", ["\r\n", "\r", "\x85"])
+def test_lines_keep_how_they_end(newline):
+    old = _task(EACH, "value: [1]", "retry:", "  maxAttempt: 1")
+    trigger = (
+        "triggers:\n  - id: t\n    type: io.kestra.plugin.core.trigger.Schedule\n"
+        "    cron: 0 1 * * *\n    backfill: {}\n"
+    )
+
+    written = mended((old + trigger).replace("\n", newline))
+
+    assert "\n" not in written.replace(newline, "")
+    assert written == (
+        old.replace("- id", "- concurrencyLimit: 0\n    id").replace("EachParallel", "ForEach")
+        + trigger.replace("    backfill: {}\n", "")
+    ).replace("value:", "values:").replace("maxAttempt:", "maxAttempts:").replace("\n", newline)
+
+
+def test_anchors_of_what_is_no_flow_are_nothing():
+    assert mended("a: &a {b: 1}\nc: *a\n") == "a: &a {b: 1}\nc: *a\n"
