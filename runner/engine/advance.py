@@ -272,7 +272,7 @@ def _continued(step: Step, run_id: str) -> None:
     if run is None or run.state.is_terminal:
         return
     if step.execution.state.stands_still:
-        pausing.defer(step, run_id)
+        pausing.defer(step, pausing.MORE + run_id)
         return
     if step.execution.state is not State.RUNNING:
         return

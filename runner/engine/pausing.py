@@ -14,6 +14,9 @@ from runner.model.evolve import replace
 from runner.model.execution import TaskRun
 from runner.model.states import State
 
+MORE = "more:"
+"""Before the id of a run that was put off: it has ended not, it has still to get children."""
+
 _BEHAVIOR = {
     "RESUME": State.RUNNING,
     "WARN": State.WARNING,
@@ -78,7 +81,7 @@ def _resume_run(step: Step, run: TaskRun, event: Resume) -> None:
         _cancel(step, run)
         return
     held = _holder(step, but=run.id)
-    if held is None:
+    if held is None and step.execution.state is State.PAUSED:
         step.execution = step.execution.enter(State.RESTARTED, step.now)
     _enter(step, held or State.RUNNING)
     _after_pause(step, run, to)
@@ -137,8 +140,10 @@ def _work_off(step: Step) -> None:
     step.execution = replace(step.execution, deferred=())
     for run_id in deferred:
         run = step.find(run_id)
-        if run is not None and step.execution.state.stands_still:
+        if step.execution.state.stands_still:
             defer(step, run_id)
+        elif run_id.startswith(MORE):
+            step.do(Continue(run_id.removeprefix(MORE)))
         elif run is not None:
             _take_up(step, run)
 
@@ -150,5 +155,3 @@ def _take_up(step: Step, run: TaskRun) -> None:
         lists.start(step, step.put(run.enter(State.CREATED, step.now)))
     elif run.state.is_terminal:
         lists.child_ended(step, run)
-    else:
-        step.do(Continue(run.id))
