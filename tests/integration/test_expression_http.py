@@ -1,9 +1,15 @@
 """`http()` in expressions against a real server on loopback."""
 
+import contextlib
+import socket
+import threading
+import time
+
 import pytest
 from werkzeug import Response
 
 from runner.expressions import Context, ExpressionError, render
+from runner.runtime import fetching
 from runner.runtime.world import FlowWorld
 from tests.unit.runtimes import a_runtime
 
@@ -98,3 +104,41 @@ def test_an_answer_has_a_size(ask, httpserver):
 
     with pytest.raises(ExpressionError, match="more than 4194304 bytes"):
         ask("{{ http(url) }}")
+
+
+@pytest.mark.parametrize("encoding", ["foo", "hex", "idna", "punycode", "undefined"])
+def test_an_answer_in_no_encoding_of_texts_is_read_as_utf_8(ask, httpserver, encoding):
+    answer = Response('"ü"'.encode(), content_type=f"text/plain; charset={encoding}")
+    httpserver.expect_request("/").respond_with_response(answer)
+
+    assert ask("{{ http(url) }}") == "ü"
+
+
+@pytest.mark.parametrize(
+    "arguments", ["headers={'x': 'é'}", "headers={'x': ['a']}", "method='é'", "options={1: 2}"]
+)
+def test_what_no_request_can_hold_is_an_error_of_the_expression(ask, arguments):
+    with pytest.raises(ExpressionError):
+        ask(f"{{{{ http(url, {arguments}) }}}}")
+
+
+def test_headers_that_come_byte_by_byte_end_in_time(ask, monkeypatch):
+    monkeypatch.setattr(fetching, "_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_drip, args=(server,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        begun = time.monotonic()
+
+        with pytest.raises(ExpressionError, match="does not answer"):
+            ask(f"{{{{ http('{url}') }}}}")
+
+    assert time.monotonic() - begun < 4
+
+
+def _drip(server):
+    client, _ = server.accept()
+    with client, contextlib.suppress(OSError):
+        client.sendall(b"HTTP/1.1 200 OK\r\nX-A: ")
+        for _ in range(40):
+            client.sendall(b"a")
+            time.sleep(0.2)
