@@ -75,10 +75,23 @@ def read_list() -> list[Any]:
 
 def read_text() -> str:
     """Return the body as text. Raises BodyInvalid: it is not UTF-8."""
+    return text_of(request.get_data(), "the body")
+
+
+def text_of(content: bytes, what: str) -> str:
+    """Return bytes from outside as text. Raises BodyInvalid: they are not UTF-8."""
     try:
-        return request.get_data().decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError as exc:
-        raise BodyInvalid("the body is not UTF-8") from exc
+        raise BodyInvalid(f"{what} is not UTF-8") from exc
+
+
+def list_in(body: Mapping[str, Any], name: str) -> list[Any]:
+    """Return a list of the body; an absent one is empty. Raises BodyInvalid."""
+    value = body.get(name) or []
+    if not isinstance(value, list):
+        raise BodyInvalid(f"{name} must be a list")
+    return value
 
 
 def _of(kind: type[Any], absent: Any) -> Any:

@@ -230,7 +230,7 @@ def events_of(lines: Iterable[str]) -> Iterator[dict[str, JsonValue]]:
         value = value.removeprefix(" ")
         if name == "data":
             data.append(value)
-        elif name == "retry" and value.isdigit():
+        elif name == "retry" and value.isdecimal() and len(value) < 10:
             event["retry"] = int(value) / 1000  # seconds
         elif (key := _EVENT_FIELDS.get(name)) is not None:
             event[key] = value

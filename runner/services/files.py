@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 import posixpath
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import BinaryIO
 
 from runner.clock import EPOCH
-from runner.errors import ArgumentInvalid, NotFound, Refused, TooLarge
+from runner.errors import ArgumentInvalid, NotFound, Refused
 from runner.model.names import NAMESPACE
 from runner.runtime import Runtime
 from runner.runtime.files import remove_namespace_file, write_namespace_file
+from runner.services.archives import unzipped
 from runner.services.audit import record
 from runner.services.principal import Principal
 from runner.storage.base import SCHEME, blob_path
@@ -22,7 +22,6 @@ from runner.store.base import FileVersionRow, NamespaceFileRow, Tx
 
 _LONGEST_NAME = 255
 _LONGEST_PATH = 2048
-_MOST_ZIPPED = 10_000
 _RESERVED = "_flows"
 
 
@@ -103,8 +102,9 @@ class Files:
     def write_archive(self, namespace: str, path: str, archive: BinaryIO, *, by: Principal) -> None:
         """Unpack a zip below *path*. Raises ArgumentInvalid, TooLarge."""
         folder = checked_path(path)
-        for name, content in _unzipped(archive, self._runtime.settings.web.max_upload_bytes):
-            self.write(namespace, posixpath.join(folder, name), io.BytesIO(content), by=by)
+        for name, content in unzipped(archive, self._runtime.settings.web.max_upload_bytes):
+            whole = posixpath.join(folder, checked_path(name))
+            self.write(namespace, whole, io.BytesIO(content), by=by)
 
     def move(self, namespace: str, old: str, new: str, *, by: Principal) -> None:
         """Rename a file, or a directory with all in it.
@@ -218,20 +218,3 @@ def _check_is_ours(each: NamespaceFile) -> None:
         raise Refused(
             f"the file '{each.path}' belongs to the Git source '{each.source}': change it there"
         )
-
-
-def _unzipped(archive: BinaryIO, most_bytes: int) -> Iterator[tuple[str, bytes]]:
-    try:
-        opened = zipfile.ZipFile(archive)
-    except zipfile.BadZipFile as exc:
-        raise ArgumentInvalid(f"the archive cannot be read: {exc}") from exc
-    with opened:
-        entries = [entry for entry in opened.infolist() if not entry.is_dir()]
-        if len(entries) > _MOST_ZIPPED or sum(e.file_size for e in entries) > most_bytes:
-            raise TooLarge(f"an archive may hold {_MOST_ZIPPED} files and {most_bytes} bytes")
-        for entry in entries:
-            with opened.open(entry) as stream:
-                content = stream.read(entry.file_size + 1)
-            if len(content) > entry.file_size:
-                raise ArgumentInvalid("the archive says less than it holds")
-            yield checked_path(entry.filename), content

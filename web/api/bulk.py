@@ -14,6 +14,7 @@ from web.respond import json_response
 
 Item = TypeVar("Item")
 
+_LARGEST = 2**31 - 1
 _TRUE = frozenset({"true", "1", "on", "yes"})
 
 
@@ -49,14 +50,20 @@ def flag(name: str, *, default: bool = False) -> bool:
 
 
 def number(name: str) -> int | None:
-    """Return a whole number of the query, if it is there. Raises ArgumentInvalid."""
+    """Return a whole number of the query, if it is there. Raises ArgumentInvalid.
+
+    One that the database could not hold is none.
+    """
     text = request.args.get(name)
     if text is None or text == "":
         return None
     try:
-        return int(text)
+        value = int(text)
     except ValueError as exc:
-        raise ArgumentInvalid(f"{name} is no number: {text!r}") from exc
+        raise ArgumentInvalid(f"{name} is no number: {text[:100]!r}") from exc
+    if abs(value) > _LARGEST:
+        raise ArgumentInvalid(f"{name} is too large: {text[:100]}")
+    return value
 
 
 def words(name: str) -> list[str]:

@@ -17,7 +17,7 @@ from web.api.bulk import all_or_nothing, counted, flag
 from web.api.executions import CREATE, WRITE, labels_in
 from web.auth import needs
 from web.context import now, principal, services
-from web.respond import read_json, read_list, read_object
+from web.respond import list_in, read_json, read_list, read_object
 
 bp = Blueprint("api_executions_bulk", __name__, url_prefix="/api/v1/executions")
 
@@ -75,8 +75,8 @@ def replay_by_ids() -> Response:
 def labels_by_ids() -> Response:
     """Add labels to executions that have ended."""
     body = read_object()
-    added = labels_in(body.get("executionLabels") or [])
-    wanted = [str(each) for each in body.get("executionsId") or []]
+    added = labels_in(list_in(body, "executionLabels"))
+    wanted = [str(each) for each in list_in(body, "executionsId")]
     all_or_nothing("labels", wanted, lambda id: _has_ended(_head(id)), "execution")
     for execution_id in wanted:
         _add_labels(execution_id, added)

@@ -13,6 +13,7 @@ from runner.errors import ArgumentInvalid, HeadraceError, NotFound
 from runner.model.flow import Flow, Task
 from runner.model.parser import Parsed
 from runner.services import graphs, shapes
+from runner.services.archives import unzipped
 from runner.services.dependencies import Place, around
 from runner.services.flows import StoredFlow, split_documents
 from runner.store.base import FlowRow
@@ -22,7 +23,7 @@ from web.context import now, principal, services
 from web.filters import condition, read
 from web.paging import asked, ordered, page_of
 from web.refusals import NotBuilt
-from web.respond import attachment, empty, json_response, read_list, read_text
+from web.respond import attachment, empty, json_response, read_list, read_text, text_of
 from web.searching import scope_of
 
 bp = Blueprint("api_flows", __name__, url_prefix="/api/v1/flows")
@@ -372,7 +373,10 @@ def _documents() -> list[tuple[str, str]]:
     """The documents of the request with their file names: parts ``flows``, or the body."""
     parts = request.files.getlist("flows") if request.mimetype == "multipart/form-data" else []
     if parts:
-        texts = [(part.filename or "", part.stream.read().decode("utf-8")) for part in parts]
+        texts = [
+            (part.filename or "", text_of(part.stream.read(), part.filename or "flows"))
+            for part in parts
+        ]
     else:
         texts = [("", read_text())]
     return [(name, document) for name, text in texts for document in split_documents(text)]
@@ -380,23 +384,15 @@ def _documents() -> list[tuple[str, str]]:
 
 def _texts(filename: str, content: bytes) -> Iterator[tuple[str, str]]:
     if content.startswith(b"PK"):
-        yield from _zipped(content)
+        for name, packed in unzipped(io.BytesIO(content), _MOST_ZIPPED_BYTES):
+            if name.endswith((".yml", ".yaml")):
+                yield name, text_of(packed, name)
         return
     extension = filename.rpartition(".")[2].lower() if "." in filename else ""
     if extension not in ("", "yml", "yaml"):
         raise ArgumentInvalid("cannot import file, it must be a YAML file or a zip archive")
-    for index, document in enumerate(split_documents(content.decode("utf-8"))):
+    for index, document in enumerate(split_documents(text_of(content, filename or "flows"))):
         yield f"{filename or 'flows'}#{index}", document
-
-
-def _zipped(content: bytes) -> Iterator[tuple[str, str]]:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        entries = [each for each in archive.infolist() if not each.is_dir()]
-        if sum(each.file_size for each in entries) > _MOST_ZIPPED_BYTES:
-            raise ArgumentInvalid("the archive holds too much")
-        for entry in entries:
-            if entry.filename.endswith((".yml", ".yaml")):
-                yield entry.filename, archive.read(entry).decode("utf-8")
 
 
 def _zip(found: list[StoredFlow]) -> Response:

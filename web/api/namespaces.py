@@ -18,13 +18,14 @@ from runner.services.files import NamespaceFile, check_namespace, checked_path
 from runner.services.flows import with_namespace
 from runner.services.kv import typed
 from runner.store.base import KvRow
+from web.api.bulk import number
 from web.api.flows import dependencies_of
 from web.auth import needs
 from web.context import now, principal, services
 from web.filters import condition, read, span
 from web.paging import asked, ordered, page_of
 from web.refusals import BadRequest
-from web.respond import attachment, empty, json_response, read_object, read_text
+from web.respond import attachment, empty, json_response, list_in, read_object, read_text, text_of
 
 bp = Blueprint("api_namespaces", __name__, url_prefix="/api/v1/namespaces")
 keys = Blueprint("api_keys", __name__, url_prefix="/api/v1/kv")
@@ -148,7 +149,7 @@ def _secrets_page(namespace: str) -> dict[str, Any]:
 @needs(FILES_READ)
 def read_file(namespace: str) -> Response:
     """Return the content of a file."""
-    found = services().files.get(namespace, _path(), _revision())
+    found = services().files.get(namespace, _path(), number("revision"))
     stream = services().files.open(namespace, found.path, found.version)
     return attachment(stream, posixpath.basename(found.path), found.size)
 
@@ -162,7 +163,7 @@ def write_file(namespace: str) -> Response:
         raise ArgumentInvalid("the part fileContent is missing")
     path, content = _path(), cast(BinaryIO, upload.stream)
     if path.strip("/").startswith(_FLOW_FOLDER):
-        _store_flow(namespace, content.read().decode("utf-8"))
+        _store_flow(namespace, text_of(content.read(), path))
     elif (upload.filename or "").endswith(".zip"):
         services().files.write_archive(namespace, path, content, by=principal())
     else:
@@ -269,15 +270,6 @@ def _flow_sources(namespace: str) -> Iterator[tuple[str, str]]:
             yield row.flow_id, services().flows.get(namespace, row.flow_id).revision.source
 
 
-def _revision() -> int | None:
-    given = request.args.get("revision")
-    if given is None:
-        return None
-    if not given.isdigit():
-        raise BadRequest(f"revision must be a number, not {given!r}")
-    return int(given)
-
-
 def _path(name: str = "path") -> str:
     path = request.args.get(name)
     if not path:
@@ -372,7 +364,7 @@ def delete_key(namespace: str, key: str) -> Response:
 @needs(KV_WRITE, body="application/json")
 def delete_keys(namespace: str) -> Response:
     """Remove several keys; return those that were there."""
-    wanted = [str(key) for key in read_object().get("keys") or []]
+    wanted = [str(key) for key in list_in(read_object(), "keys")]
     gone = [key for key in wanted if services().kv.delete(namespace, key, by=principal())]
     return json_response({"keys": gone})
 

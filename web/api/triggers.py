@@ -17,7 +17,7 @@ from web.auth import needs
 from web.context import now, principal, services
 from web.filters import condition, read
 from web.paging import asked, ordered, page_of
-from web.respond import empty, json_response, read_list, read_object
+from web.respond import empty, json_response, list_in, read_list, read_object
 from web.searching import scope_of
 
 bp = Blueprint("api_triggers", __name__, url_prefix="/api/v1/triggers")
@@ -88,7 +88,7 @@ def set_disabled() -> Response:
 def set_disabled_by_triggers() -> Response:
     """Switch several triggers."""
     body = read_object()
-    triples = [_triple(each) for each in body.get("triggers") or []]
+    triples = [_triple(each) for each in list_in(body, "triggers")]
     for triple in triples:
         services().triggers.get(*triple)
     for triple in triples:

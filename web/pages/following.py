@@ -178,7 +178,7 @@ class _One:
     def __init__(self, rest: str) -> None:
         given = (*rest.split(":", 4), "", "", "", "")
         self._id, version, self._tab, self._task, self._run = given[:5]
-        self._version = int(version) if version.isdigit() else -1
+        self._version = int(version) if version.isdecimal() and len(version) < 10 else -1
         self._looked_at = time.monotonic()
         self._parts = _Parts()
         self._is_over = False

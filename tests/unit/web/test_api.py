@@ -958,3 +958,75 @@ def test_dependencies_are_what_flows_say_about_each_other(client, services):
     node = client.get(f"/api/v1/main/{path}").json["nodes"][0]
     assert node == {"uid": "main_company.team_parent", "namespace": "company.team", "id": "parent"}
     assert client.get("/api/v1/main/flows/company.team/nope/dependencies").status_code == 404
+
+
+# ── what no client should send ───────────────────────────────────────────────────────────────────
+
+_NO_TEXT = b"\xff\xfe"
+
+
+def _zip_of(content):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("a.yml"), content)
+    return packed.getvalue()
+
+
+def _encrypted(archive):
+    """Set the flag of encryption in both headers of the one file."""
+    central = archive.index(b"PK\x01\x02")
+    return b"".join(
+        (archive[:6], b"\x01", archive[7 : central + 8], b"\x01", archive[central + 9 :])
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.yml", _NO_TEXT),
+        ("a.zip", _zip_of(_NO_TEXT)),
+        ("a.zip", _encrypted(_zip_of(b"id: a"))),
+        ("a.zip", b"PK\x03\x04junk"),
+    ],
+)
+def test_odd_files_are_refused_aloud(client, name, content):
+    flows = client.post(f"{FLOWS}/import", data={"fileUpload": (io.BytesIO(content), name)})
+    assert flows.status_code == 422
+
+    to = "_flows/a.yml" if name == "a.yml" else "a"
+    files = client.post(
+        f"/api/v1/main/namespaces/company.team/files?path={to}",
+        data={"fileContent": (io.BytesIO(content), name)},
+    )
+    assert files.status_code == (200 if content == _zip_of(_NO_TEXT) else 422)
+
+
+def test_flows_of_a_bulk_that_are_no_text_are_refused(client):
+    parts = {"flows": (io.BytesIO(_NO_TEXT), "a.yml")}
+
+    assert client.post(f"{FLOWS}/bulk", data=parts).status_code == 422
+
+
+@pytest.mark.parametrize("revision", ["²", "9" * 30, "9" * 5000, "x", "-9999999999"])
+def test_odd_numbers_are_refused(stocked, revision):
+    data = {"fileContent": (io.BytesIO(b"1"), "a.txt")}
+    stocked.post("/api/v1/main/namespaces/company.team/files?path=a.txt", data=data)
+
+    for path in ("namespaces/company.team/files?path=a.txt&", "flows/company.team/hello?"):
+        answer = stocked.get(f"/api/v1/main/{path}revision={revision}")
+        assert answer.status_code == 422, path
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("executions/labels/by-ids", "executionsId"),
+        ("executions/labels/by-ids", "executionLabels"),
+        ("triggers/set-disabled/by-triggers", "triggers"),
+    ],
+)
+def test_lists_of_a_body_must_be_lists(client, path, name):
+    answer = client.post(f"/api/v1/main/{path}", json={name: 1})
+
+    assert answer.status_code == 422
+    assert name in answer.json["message"]
