@@ -5,11 +5,17 @@ Source: the documentation of `java.util.regex.Pattern`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 
 PLAIN = re.compile(r"[^\\.\[\]{}()*+?^$|#&~\s-]+")
 _INLINE_FLAGS = re.compile(r"\?([a-zA-Z]*)(-[a-zA-Z]+)?([:)])")
+_STEP = re.compile(r"\\.|\{(\d+)(?:,\d*)?\}|.", re.DOTALL)
+_COUNT = re.compile(r"\{(\d+)")
+_IGNORES_SPACE = re.compile(r"\(\?[a-zA-Z]*x")
+_MOST_STEPS = 20_000
+_MOST_DIGITS = 6
 _QUANTIFIER = re.compile(r"\{\d+(?:,\d*)?\}")
 _WORD = "[a-zA-Z0-9_]"
 _BOUNDARY = f"(?:(?<={_WORD})(?!{_WORD})|(?<!{_WORD})(?={_WORD}))"
@@ -49,11 +55,59 @@ def translate(pattern: str) -> str:
     """The pattern as `regex` writes it.
 
     Raises:
-        InvalidPattern: Java would not take it.
+        InvalidPattern: Java would not take it, or it repeats too much.
     """
     if PLAIN.fullmatch(pattern):
         return pattern
-    return "".join(_Translator(pattern).pieces())
+    translated = "".join(_Translator(pattern).pieces())
+    check_size(translated)
+    return translated
+
+
+def check_size(pattern: str, *, nested: bool = True) -> None:
+    """See that a pattern is safe to compile: `regex` writes out what is repeated at least so many
+    times, and ``((a{1000}){1000}){1000}`` would take all memory.
+
+    *nested*: a class may hold classes, as in Java and `regex.VERSION1`.
+
+    Raises:
+        InvalidPattern: it repeats too much.
+    """
+    if "{" not in pattern:
+        return
+    is_free = _IGNORES_SPACE.search(pattern)  # a comment may hold brackets, so count the worst
+    if (_worst(pattern) if is_free else _steps(pattern, nested)) > _MOST_STEPS:
+        raise InvalidPattern(f"it repeats more than {_MOST_STEPS} things")
+
+
+def _worst(pattern: str) -> int:
+    return len(pattern) * math.prod(max(_counted(digits), 1) for digits in _COUNT.findall(pattern))
+
+
+def _steps(pattern: str, nested: bool) -> int:
+    """Return how long the pattern is with its repetitions written out."""
+    groups = [[0, 0]]  # of each open group: how long it is, and its last part
+    depth = 0
+    for step in _STEP.finditer(pattern):
+        text = step.group()
+        if depth:
+            depth += (text == "[" and nested) - (text == "]")
+        elif text == "(":
+            groups.append([0, 0])
+        elif text == ")" and len(groups) > 1:
+            length = groups.pop()[0] + 1
+            groups[-1] = [groups[-1][0] + length, length]
+        elif step[1] is not None:
+            times, (length, last) = max(_counted(step[1]), 1), groups[-1]
+            groups[-1] = [length + last * (times - 1), last * times]
+        else:
+            depth = int(text == "[")
+            groups[-1] = [groups[-1][0] + 1, 1]
+    return sum(length for length, _ in groups)
+
+
+def _counted(digits: str) -> int:
+    return int(digits) if len(digits) <= _MOST_DIGITS else 10**_MOST_DIGITS
 
 
 class _Translator:

@@ -20,6 +20,7 @@ from werkzeug.datastructures import MultiDict
 
 from runner import durations
 from runner.errors import ArgumentInvalid, HeadraceError
+from runner.javapattern import InvalidPattern, check_size
 from web.refusals import FilterInvalid
 
 Record = Mapping[str, Any]
@@ -332,8 +333,9 @@ def _ordering(leaf: Leaf) -> Callable[[Any], bool]:
 
 def _pattern(text: str) -> Callable[[Any], bool]:
     try:
+        check_size(text, nested=False)
         compiled = regex.compile(text)
-    except regex.error as exc:
+    except (regex.error, InvalidPattern, OverflowError, RecursionError) as exc:
         raise FilterInvalid(f"'{text}' is no regular expression: {exc}") from exc
 
     left = _PATTERN_SECONDS  # for all values together

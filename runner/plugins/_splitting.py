@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, BinaryIO
 
+from runner.javapattern import translate
 from runner.plugin import TaskError
 
 _SIZE = re.compile(r"\s*(\d+)\s*([KMGT]?B?)\s*", re.IGNORECASE)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _MAX_OPEN = 500
+_PATTERN_SECONDS = 1.0  # a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +117,18 @@ def _by_size(lines: Iterator[str], most: int, parts: _Parts) -> Iterator[tuple[i
 
 
 def _by_pattern(lines: Iterator[str], pattern: str) -> Iterator[tuple[int, str]]:
+    import regex
+
     try:
-        compiled = re.compile(pattern)
-    except re.error as exc:
+        compiled = regex.compile(translate(pattern), regex.VERSION1)
+    except (regex.error, ValueError, OverflowError, RecursionError) as exc:
         raise TaskError(f"{pattern!r} is no regular expression: {exc}") from exc
     if compiled.groups < 1:
         raise TaskError(f"{pattern!r} must have a group in brackets")
     numbers: dict[str, int] = {}
-    search: Callable[[str], re.Match[str] | None] = compiled.search
-    for line in lines:
-        if match := search(line):
-            yield numbers.setdefault(match[1], len(numbers)), line
+    try:
+        for line in lines:
+            if match := compiled.search(line, timeout=_PATTERN_SECONDS):
+                yield numbers.setdefault(match[1], len(numbers)), line
+    except TimeoutError as exc:
+        raise TaskError(f"the pattern {pattern!r} takes too long on a line") from exc

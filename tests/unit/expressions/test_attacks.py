@@ -160,6 +160,8 @@ PATTERNS = [
     " | replace({'^(a|aa)+$': ''}, regexp=true) }}",
     "{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!' | regexExtract('^(a|aa)+$') }}",
     "{{ '\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"' | jq('test(\"^(a|aa)+$\")') }}",
+    "{{ '\"a\"' | jq('test(\"(a{1000}){1000}\")') }}",
+    "{{ 'a' matches 'a{99999999}' }}",
 ]
 
 

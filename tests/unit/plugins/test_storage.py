@@ -1,7 +1,9 @@
+import io
+
 import pytest
 
 from runner.plugin import TaskError
-from runner.plugins import storage
+from runner.plugins import _splitting, storage
 from tests.unit.plugins.rendering import a_context
 
 A, B = "kestra:///a.txt", "kestra:///b.txt"
@@ -39,6 +41,16 @@ def test_a_file_is_split(how, parts, ctx):
     outputs = storage.Split(source=A, **how).run(ctx)
 
     assert [content(ctx, uri) for uri in outputs.uris] == parts
+
+
+def test_a_pattern_that_takes_too_long_fails_the_split(ctx, monkeypatch):
+    monkeypatch.setattr(_splitting, "_PATTERN_SECONDS", 0.05)
+    slow = ctx.files.put(io.BytesIO(b"a" * 60 + b"!\n"), "slow.txt")
+
+    with pytest.raises(TaskError, match="too long"):
+        storage.Split(source=slow, regex_pattern="^((a|aa)+)+$").run(ctx)
+    with pytest.raises(TaskError, match="repeats"):
+        storage.Split(source=slow, regex_pattern="(a){99999999}").run(ctx)
 
 
 def test_a_split_needs_to_know_how(ctx):

@@ -1030,3 +1030,10 @@ def test_lists_of_a_body_must_be_lists(client, path, name):
 
     assert answer.status_code == 422
     assert name in answer.json["message"]
+
+
+def test_a_pattern_that_would_take_all_memory_is_refused(client):
+    answer = client.get(f"{EXECUTIONS}/search?filters[namespace][REGEX]=a{{99999999}}")
+
+    assert answer.status_code == 400
+    assert "repeats" in answer.json["message"]

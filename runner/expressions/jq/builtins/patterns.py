@@ -10,6 +10,7 @@ from runner.expressions.budget import Budget
 from runner.expressions.errors import ExpressionError
 from runner.expressions.jq.data import JqError
 from runner.expressions.jq.environment import Closure, Environment, Pair, Path
+from runner.javapattern import check_size
 
 from .registering import TABLE, Builtin, of_closures, of_values, require, string_of
 
@@ -35,6 +36,7 @@ def _search(value: Any, pattern: Any, flags: Any, budget: Budget) -> list[Any]:
     options |= regex.DOTALL if set(letters) & set("sp") else 0
     options |= regex.MULTILINE
     try:
+        check_size(f"(?x){source}" if "x" in letters else source, nested=False)
         compiled = regex.compile(source, options)
         seconds = budget.limits.pattern_time.total_seconds()
         found = []
