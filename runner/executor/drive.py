@@ -9,7 +9,7 @@ import structlog
 
 from runner.attempt import AttemptEnd, Known
 from runner.errors import HeadraceError, NotFound
-from runner.executor.folding import Folding, Listeners, Saved, WorkerIdentity
+from runner.executor.folding import Folding, Saved, Together, WorkerIdentity
 from runner.model.evolve import replace
 from runner.model.execution import Execution
 from runner.model.logs import Level, LogLine
@@ -192,13 +192,20 @@ def _round(
 
 def _saved(tx: Tx, foldings: Sequence[Folding]) -> list[Saved | None]:
     """Write all folds together; None for one that another fold was faster than."""
-    listeners = Listeners(tx)
-    folds = [folding.fold(tx, listeners) for folding in foldings]
+    together = Together(tx)
+    folds = [folding.fold(tx, together) for folding in foldings]
     written = iter(tx.executions.save_all([fold for fold in folds if fold is not None]))
     return [
-        Saved() if fold is None else (folding.follow(tx) if next(written) else None)
+        Saved() if fold is None else _followed(tx, folding, is_written=next(written))
         for folding, fold in zip(foldings, folds, strict=True)
     ]
+
+
+def _followed(tx: Tx, folding: Folding, *, is_written: bool) -> Saved | None:
+    if is_written:
+        return folding.follow(tx)
+    folding.lost(tx)
+    return None
 
 
 def _write_lines(runtime: Runtime, foldings: Sequence[Folding]) -> None:

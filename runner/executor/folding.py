@@ -53,7 +53,7 @@ from runner.executor.values import evaluate
 from runner.expressions import Context
 from runner.model.evolve import replace
 from runner.model.execution import Attempt, Execution, TaskRun
-from runner.model.flow import Flow, TaskKind
+from runner.model.flow import Concurrency, Flow, TaskKind
 from runner.model.logs import ENGINE_NUMBERS, LogLine
 from runner.model.states import State
 from runner.model.wake import Wake
@@ -461,18 +461,18 @@ class Folding:
 
     # ── saving ───────────────────────────────────────────────────────────────────────────────────
 
-    def fold(self, tx: Tx, listeners: Listeners) -> Fold | None:
+    def fold(self, tx: Tx, together: Together) -> Fold | None:
         """Return what is to be written; None: nothing but that the wake-ups have been heard."""
         if self.wants_slot:
             with self.runs.within(tx):
-                self._admit(tx)
+                self._admit(tx, together.admitted)
         elif not self._has_news():
             tx.wakes.remove([wake.id for wake in self._wakes])
             return None
         self._choose_own_attempt()
         cut = self.is_cut
         self.head = replace(self.head, unfinished=cut)
-        self._told = self._wanted_announcements(listeners)
+        self._told = self._wanted_announcements(together)
         self._sent = [_attempt_wake(row) for row in self._attempts if row is not self.run_here]
         return Fold(
             execution=self.head,
@@ -536,7 +536,12 @@ class Folding:
             self._changed or self._ended or self._timers or left_by_a_cut
         )
 
-    def _admit(self, tx: Tx) -> None:
+    def lost(self, tx: Tx) -> None:
+        """Give back what was taken for a fold that was not written: another one was faster."""
+        if self._took_slot:
+            tx.flows.give_slot(self.flow.namespace, self.flow.id)
+
+    def _admit(self, tx: Tx, admitted_before: list[str]) -> None:
         """Take a concurrency slot, or do what the flow says when there is none."""
         self.wants_slot = False
         limit = self.flow.concurrency
@@ -547,8 +552,9 @@ class Folding:
         if restarted is not None and tx.executions.holds_slot(self.head.id):
             self._feed(restarted)
             return
-        if tx.flows.take_slot(self.flow.namespace, self.flow.id, limit.limit):
+        if self._takes_slot(tx, limit, admitted_before):
             self._took_slot = True
+            admitted_before.append(self.head.id)
             self._feed(restarted or Started())
             return
         admitted = {"QUEUE": State.QUEUED, "CANCEL": State.CANCELLED, "FAIL": State.FAILED}[
@@ -560,6 +566,23 @@ class Folding:
             if isinstance(command, Announce):
                 self._announce(command)
                 self._todo.remove(command)
+
+    def _takes_slot(self, tx: Tx, limit: Concurrency, admitted: Sequence[str]) -> bool:
+        """Take a slot if there is one, and if older executions do not need it: what has none ends
+        at once, so they must not be overtaken. *admitted* are those of this transaction.
+        """
+        name = (self.flow.namespace, self.flow.id)
+        if not tx.flows.take_slot(*name, limit.limit):
+            return False
+        if limit.behavior == "QUEUE" or self.head.state is not State.CREATED:
+            return True
+        many = limit.limit + len(admitted)
+        older = tx.executions.created_before(self.head, self.runtime.clock.now(), at_most=many)
+        free = limit.limit - tx.flows.get(*name).running
+        if len(set(older).difference(admitted)) <= free:
+            return True
+        tx.flows.give_slot(*name)
+        return False
 
     def _choose_own_attempt(self) -> None:
         """Keep one attempt for this worker: claimed with its lease in this very transaction."""
@@ -575,7 +598,7 @@ class Folding:
                 self._put(_running(self.runs.get(row.task_run_id), self.worker.id, now))
                 return
 
-    def _wanted_announcements(self, listeners: Listeners) -> tuple[tuple[str, bool, int], ...]:
+    def _wanted_announcements(self, together: Together) -> tuple[tuple[str, bool, int], ...]:
         """Leave out announcements that nobody waits for: most executions have no listener."""
         if not self._announced:
             return ()
@@ -584,7 +607,7 @@ class Folding:
             trigger is not None
             and ("taskRunId" in trigger.variables or not trigger.type.endswith(_NEVER_LOCKED))
         )
-        listened_to = self.head.kind == "NORMAL" and listeners.exist
+        listened_to = self.head.kind == "NORMAL" and together.has_listeners
         return tuple(
             a for a in self._announced if (a[1] and waited_for) or (not a[1] and listened_to)
         )
@@ -604,14 +627,17 @@ class Folding:
         return [wake for wake in posted if wake is not None]
 
 
-class Listeners:
-    """Whether any flow waits for others; asked at most once in a transaction."""
+class Together:
+    """What the folds of one transaction share: who got a slot, and whether any flow waits for
+    others, asked at most once.
+    """
 
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
+        self.admitted: list[str] = []
 
     @cached_property
-    def exist(self) -> bool:
+    def has_listeners(self) -> bool:
         return self._tx.triggers.has_type(_FLOW_TRIGGER)
 
 

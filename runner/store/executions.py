@@ -196,6 +196,17 @@ class Executions:
         upstream, task_run = self._values("upstream_id, upstream_task_run_id", execution_id)
         return upstream, task_run
 
+    def created_before(self, execution: Execution, now: datetime, *, at_most: int) -> Sequence[str]:
+        """Return ids of older executions of its flow that have not begun, and may by now."""
+        sql = (
+            "SELECT id FROM executions WHERE state = 'CREATED' AND created_at < ? "
+            "AND namespace = ? AND flow_id = ? AND (schedule_at IS NULL OR schedule_at <= ?) "
+            "ORDER BY created_at LIMIT ?"
+        )
+        name = (execution.namespace, execution.flow_id)
+        values = (to_micros(execution.created_at), *name, to_micros(now), at_most)
+        return [str(found) for (found,) in self._sql.execute(sql, values).fetchall()]
+
     def oldest_queued(self, namespace: str, flow_id: str) -> str | None:
         """Return the execution of a flow that waits longest for a concurrency slot."""
         sql = (

@@ -365,3 +365,15 @@ def test_numbers_of_a_flow_are_found_by_name_and_by_day(store):
         assert only.value == 4.0
         late = replace(place, since=at(-1))
         assert [each.value for each in tx.metrics.by_day(late, "rows", "max")] == [4.0]
+
+
+def test_those_created_before_have_not_begun_and_may(tx):
+    first, second, own = (an_execution(created=at(seconds)) for seconds in (1, 2, 3))
+    begun = an_execution(created=at(0)).enter(State.RUNNING, at(1))
+    later = replace(an_execution(created=at(0)), schedule_at=at(90))
+    elsewhere = an_execution(created=at(0), flow_id="other")
+    for execution in (own, second, first, begun, later, elsewhere, an_execution(created=at(9))):
+        tx.executions.add(execution, by="ada")
+    assert tx.executions.created_before(own, at(10), at_most=9) == [first.id, second.id]
+    assert tx.executions.created_before(own, at(10), at_most=1) == [first.id]
+    assert tx.executions.created_before(own, at(90), at_most=9)[0] == later.id
