@@ -87,7 +87,9 @@ class TaskServer:
             execution = tx.executions.get(execution_id)
             if execution.state is not State.PAUSED:
                 raise Refused(f"Execution '{execution_id}' is not paused, can't resume it")
-            event = Resume(self._asked(tx, execution, inputs), by=by, at=self._runtime.clock.now())
+            paused = tuple(run.id for run in tx.task_runs.live(execution_id) if _is_paused(run))
+            asked = self._asked(tx, execution, inputs)
+            event = Resume(asked, by=by, at=self._runtime.clock.now(), waiting=paused)
             wake = tx.events.add(execution_id, event)
         if wake is not None:
             with suppress(Unavailable):  # the sweep sends it

@@ -74,7 +74,11 @@ def _was_stopped(run: TaskRun) -> bool:
 
 def resume(step: Step, event: ResumeFromBreakpoint) -> None:
     """Start the runs that were stopped; breakpoints that are given replace the others."""
-    stopped = [run for run in step.live() if run.state is State.BREAKPOINT]
+    stopped = [
+        run
+        for run in step.live()
+        if run.state is State.BREAKPOINT and (event.waiting is None or run.id in event.waiting)
+    ]
     if not stopped:
         return
     if event.breakpoints is not None:

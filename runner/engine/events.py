@@ -133,22 +133,27 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Somebody (or a timer) ends the pause. *to* is the told state; RUNNING goes on normally."""
+    """Somebody (or a timer) ends the pause. *to* is the told state; RUNNING goes on normally.
+    *waiting*: the runs that waited when it was asked for; a pause that came later is not meant.
+    """
 
     inputs: Mapping[str, Any] | None = None
     to: State = State.RUNNING
     by: str = ""
     at: datetime | None = None
+    waiting: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeFromBreakpoint:
     """Somebody lets what stands at a breakpoint go on. *breakpoints* (``task`` or ``task.value``)
-    replace those that are left; None leaves them.
+    replace those that are left; None leaves them. *waiting*: the runs that stood there when it was
+    asked for.
     """
 
     breakpoints: tuple[str, ...] | None = None
     by: str = ""
+    waiting: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

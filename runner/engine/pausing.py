@@ -45,7 +45,11 @@ def resume(step: Step, event: Resume) -> None:
     """End the first pause, or go on after a pause by hand."""
     if step.execution.state is not State.PAUSED:
         return
-    paused = next(_paused(step), None)
+    waiting = event.waiting
+    if waiting and not any(_is_at_rest(step, id) for id in waiting):
+        return  # asked for twice, and the next pause is another one
+    meant = (run for run in _paused(step) if waiting is None or run.id in waiting)
+    paused = next(meant, None)
     if paused is None and looping.show_off(step):
         _start_waiting_loops(step)
     elif paused is None:
@@ -53,6 +57,10 @@ def resume(step: Step, event: Resume) -> None:
     else:
         step.do(ClearTimer(f"pause:{paused.id}"), ClearTimer(f"limit:{paused.id}"))
         _resume_run(step, paused, event)
+
+
+def _is_at_rest(step: Step, run_id: str) -> bool:
+    return any(run.id == run_id and run.state is State.PAUSED for run in step.live())
 
 
 def _paused(step: Step) -> Iterator[TaskRun]:

@@ -251,15 +251,13 @@ class Executions:
         Raises:
             Refused: it is not paused. InputInvalid: the inputs do not fit.
         """
-        resolved = self._resume_inputs(execution_id, inputs or {})
-        return self._resume(execution_id, resolved, by, "execution.resume")
+        waiting, resolved = self._resume_inputs(execution_id, inputs or {})
+        event = Resume(resolved, by=by.name, at=self._runtime.clock.now(), waiting=waiting)
+        return self._resume(execution_id, event, by, "execution.resume")
 
-    def _resume(
-        self, execution_id: str, inputs: Mapping[str, Any] | None, by: Principal, action: str
-    ) -> Execution:
+    def _resume(self, execution_id: str, event: Resume, by: Principal, action: str) -> Execution:
         with self._runtime.store.begin() as tx:
             execution = _paused(tx, execution_id)
-            event = Resume(inputs=inputs, by=by.name, at=self._runtime.clock.now())
             wake = tx.events.add(execution_id, event)
             record(self._runtime, tx, by, action, execution_id)
         send_wakes(self._runtime, [wake])
@@ -280,7 +278,8 @@ class Executions:
             flow = self._runtime.flows.get(
                 tx, execution.namespace, execution.flow_id, execution.revision
             )
-            event = ResumeFromBreakpoint(_left(flow, breakpoints), by=by.name)
+            stopped = _at_rest(tx.task_runs.live(execution_id), State.BREAKPOINT)
+            event = ResumeFromBreakpoint(_left(flow, breakpoints), by=by.name, waiting=stopped)
             wake = tx.events.add(execution_id, event)
             record(self._runtime, tx, by, "execution.resume-from-breakpoint", execution_id)
         send_wakes(self._runtime, [wake])
@@ -300,15 +299,16 @@ class Executions:
 
     def _resume_inputs(
         self, execution_id: str, given: Mapping[str, Given]
-    ) -> Mapping[str, Any] | None:
+    ) -> tuple[tuple[str, ...], Mapping[str, Any] | None]:
+        """Return which runs wait, and the inputs for the first."""
         with self._runtime.store.read() as tx:
             execution = _paused(tx, execution_id)
             runs = tx.task_runs.live(execution_id)
         paused = next((run for run in runs if run.state is State.PAUSED), None)
         if paused is None:
-            return None
-        flow = self.flow_of(execution)
-        return self._inputs.resolve_resume(flow, paused, execution, given)
+            return (), None
+        resolved = self._inputs.resolve_resume(self.flow_of(execution), paused, execution, given)
+        return _at_rest(runs, State.PAUSED), resolved
 
     def unqueue(
         self, execution_id: str, *, by: Principal, state: State = State.RUNNING
@@ -342,7 +342,8 @@ class Executions:
                 f"Only non-terminated executions can be forced to run, state is {execution.state}"
             )
         if execution.state is State.PAUSED:
-            return self._resume(execution_id, None, by, "execution.force-run")
+            now = self._runtime.clock.now()
+            return self._resume(execution_id, Resume(by=by.name, at=now), by, "execution.force-run")
         if execution.state is State.BREAKPOINT:
             return self.resume_from_breakpoint(execution_id, by=by)
         with self._runtime.store.begin() as tx:
@@ -672,6 +673,10 @@ def _paused(tx: Tx, execution_id: str) -> Execution:
     if execution.state is not State.PAUSED:
         raise Refused(f"Execution '{execution_id}' is not paused, can't resume it")
     return execution
+
+
+def _at_rest(runs: Iterable[TaskRun], state: State) -> tuple[str, ...]:
+    return tuple(run.id for run in runs if run.state is state)
 
 
 def _check_restartable(execution: Execution) -> None:

@@ -438,6 +438,34 @@ def test_a_pause_halts_every_branch_and_forgets_nothing():
     assert paused.states("after_a") == ["SUCCESS"]
 
 
+def test_a_resume_that_comes_twice_ends_no_later_pause():
+    paused = play(flowable("p", "Pause"), flowable("q", "Pause"), task("b"))
+    asked = Resume(waiting=(paused.of("p")[0].id,))
+
+    paused.feed(asked).feed(asked)
+
+    assert (paused.state, paused.states("q")) == ("PAUSED", ["PAUSED"])
+    assert paused.feed(Resume(waiting=(paused.of("q")[0].id,))).state == "SUCCESS"
+
+
+def test_two_resumes_end_two_pauses_beside_each_other():
+    pauses = (flowable("p", "Pause"), flowable("q", "Pause"))
+    paused = play(flowable("all", "Parallel", tasks=pauses))
+    asked = Resume(waiting=(paused.of("p")[0].id, paused.of("q")[0].id))
+
+    assert paused.feed(asked).state == "PAUSED"
+    assert paused.feed(asked).state == "SUCCESS"
+
+
+def test_a_resume_by_hand_that_comes_twice_ends_no_pause_of_the_flow():
+    running = play(script("a"), flowable("p", "Pause"), held=["a"])
+    running.feed(Pause()).release("a")
+
+    running.feed(Resume(waiting=())).feed(Resume(waiting=()))
+
+    assert (running.state, running.states("p")) == ("PAUSED", ["PAUSED"])
+
+
 def test_a_pause_by_hand_lets_running_tasks_end():
     running = play(script("a"), task("b"), held=["a"])
     running.feed(Pause()).release("a")

@@ -47,6 +47,13 @@ def test_it_stops_before_the_task_and_goes_on_when_told():
     assert len(run.attempts) == 1
 
 
+def test_what_is_told_twice_passes_no_later_breakpoint():
+    played = stopping(task("a"), task("b"), at=["a", "b"])
+    told = ResumeFromBreakpoint(waiting=(played.of("a")[0].id,))
+
+    assert played.feed(told).feed(told).summary == {"a": "SUCCESS", "b": "BREAKPOINT"}
+
+
 def test_it_stops_at_the_next_one_unless_others_are_given():
     first = stopping(task("a"), task("b"), task("c"), at=["a", "c"])
     assert first.feed(GO).summary == {"a": "SUCCESS", "b": "SUCCESS", "c": "BREAKPOINT"}

@@ -142,6 +142,25 @@ def test_only_what_is_paused_is_resumed(services):
         services.executions.resume(shown.execution.id, by=LOCAL)
 
 
+TWO_GATES = """\
+id: gates
+namespace: company.team
+tasks:
+  - {id: first, type: io.kestra.plugin.core.flow.Pause}
+  - {id: second, type: io.kestra.plugin.core.flow.Pause}
+"""
+
+
+def test_two_resumes_at_once_pass_one_gate(services, runtime):
+    shown = ended(services, TWO_GATES, "gates")
+    for _ in range(2):
+        services.executions.resume(shown.execution.id, by=LOCAL)
+    drive_all(runtime, shown.execution.id)
+
+    passed = services.executions.get(shown.execution.id)
+    assert states(passed) == [("first", "SUCCESS"), ("second", "PAUSED")]
+
+
 def test_restart_runs_the_failed_task_again_in_place(services, runtime):
     shown = ended(services, BROKEN, "broken")
     assert states(shown) == [("first", "SUCCESS"), ("bad", "FAILED")]
