@@ -68,6 +68,14 @@ def tag_ref(tag: str) -> str:
     return checked_ref(f"refs/tags/{tag}")
 
 
+def is_usual(ref: str) -> bool:
+    """Say whether Git itself would give a branch or tag this name; a server may send others."""
+    try:
+        return not ref.split("/", 2)[-1].startswith("-") and bool(checked_ref(ref))
+    except AddressInvalid:
+        return False
+
+
 def checked_sha(sha: str) -> str:
     """Return a full commit or blob id. Raises AddressInvalid."""
     if not _SHA.fullmatch(sha):

@@ -20,6 +20,7 @@ from gitsync.addresses import (
     branch_ref,
     checked_url,
     is_local,
+    is_usual,
     same_repository,
     tag_ref,
 )
@@ -252,9 +253,11 @@ def _has_large_files(folder: Path) -> bool:
 
 
 def _named(refs: Mapping[str, str], prefix: str) -> dict[str, str]:
-    """Return the refs below *prefix* by their names in it."""
+    """Return the refs below *prefix* by their names in it, but for odd ones."""
     return {
-        ref.removeprefix(prefix): commit for ref, commit in refs.items() if ref.startswith(prefix)
+        ref.removeprefix(prefix): commit
+        for ref, commit in refs.items()
+        if ref.startswith(prefix) and is_usual(ref)
     }
 
 

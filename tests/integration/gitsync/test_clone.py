@@ -342,3 +342,15 @@ def test_the_kept_repositories_are_bounded(repo, git_http, tmp_path):
     assert second != first
     assert clone(other.url, 1) == set()
     assert list(kept.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["tags", "heads"])
+def test_names_that_git_would_not_give_are_left_out(clone, repo, kind):
+    repo.git("update-ref", f"refs/{kind}/-odd", "HEAD")
+    repo.git("push", "--quiet", "origin", f"refs/{kind}/-odd")
+
+    _, ctx = clone(url=repo.url, branch="main", cloneAllBranches=True)
+
+    refs = git(ctx.working_dir, "for-each-ref", "--format=%(refname)").split()
+    assert "refs/heads/main" in refs
+    assert not any("odd" in ref for ref in refs)
