@@ -35,7 +35,7 @@ def fetch(request: HttpRequest, hosts: Sequence[str]) -> str:
         ExpressionError: the host is not one of *hosts*; no answer in time, one that is too long, or
         whose status is an error.
     """
-    if not _ROOM.acquire(timeout=_SECONDS):
+    if not _ROOM.acquire(timeout=_SECONDS / 10):
         raise ExpressionError("http() waits for too many other requests")
     answer = Future[str]()
     threading.Thread(target=_ask, args=(answer, request, hosts), name="http", daemon=True).start()

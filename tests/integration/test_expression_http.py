@@ -142,3 +142,10 @@ def _drip(server):
         for _ in range(40):
             client.sendall(b"a")
             time.sleep(0.2)
+
+
+def test_requests_that_never_end_are_no_more_than_some(ask, monkeypatch):
+    monkeypatch.setattr(fetching, "_SECONDS", 1)
+    monkeypatch.setattr(fetching, "_ROOM", threading.BoundedSemaphore(1))
+    with fetching._ROOM, pytest.raises(ExpressionError, match="too many"):
+        ask("{{ http(url) }}")
