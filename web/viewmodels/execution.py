@@ -423,7 +423,7 @@ def why(detail: ExecutionDetail, now: datetime, zone: tzinfo) -> Why | None:
     if it.state is State.QUEUED:
         return _queued(detail, state)
     if it.state is State.PAUSED:
-        until = f" or {words.moment(timer, now, zone).text} passes" if timer else ""
+        until = f", at the latest {words.moment(timer, now, zone).text}" if timer else ""
         name = next((run.task_id for run in detail.runs if run.state is State.PAUSED), "")
         return Why(
             state, f"Paused{f' at {name}' if name else ''}:", f"until someone resumes it{until}."

@@ -23,7 +23,7 @@ KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
         "One execution",
         (
-            ("1 – 4", "tabs"),
+            ("1 – 5", "tabs"),
             ("j k", "next and previous task"),
             ("e E", "next and previous error"),
             ("n N", "next and previous hit"),

@@ -217,7 +217,7 @@ def log_pane(
         href=f"/executions/{it.id}/logs" + (f"?task={run.id}" if run else ""),
         all="All lines",
         topic=_topic(it, run.id if run else ""),
-        nothing=_no_log(it),
+        nothing="This task wrote no log." if run and it.state.is_terminal else _no_log(it),
         run=run.id if run else "",
     )
 

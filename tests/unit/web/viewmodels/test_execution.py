@@ -97,6 +97,22 @@ def test_a_retry_says_when_it_starts():
     assert "in 30" in why.text
 
 
+def test_a_pause_says_where_it_stands_and_until_when():
+    run = a_run("approve", 0, State.PAUSED)
+    timer = Timer("x", "pause", NOW + timedelta(hours=1))
+
+    why = execution.why(a_detail(an_execution(State.PAUSED), (run,), timers=(timer,)), NOW, UTC)
+
+    assert why.head == "Paused at approve:"
+    assert why.text.startswith("until someone resumes it, at the latest in 60")
+
+
+def test_a_task_without_log_does_not_say_that_the_run_has_none():
+    pane = pages.log_pane(an_execution(State.SUCCESS), a_run("sum"), (), False, UTC)
+
+    assert pane.nothing == "This task wrote no log."
+
+
 def test_without_a_worker_the_page_says_so():
     attempt = AttemptRow("r", 0, "x", "default", "SUBMITTED", 0, 0, False, ago(20))
     it = an_execution(State.RUNNING)
