@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from runner.errors import HeadraceError, NotFound
+from runner.errors import HeadraceError, NotFound, Refused
 from runner.model.execution import TaskRun
 from runner.model.flow import Input
 from runner.model.logs import LogLine
@@ -230,11 +230,20 @@ def resume(execution_id: str) -> AnyResponse:
         services().executions.resume_from_breakpoint(execution_id, by=principal())
         return _back(execution_id, "resume")
     entered = forms.read(_resume_inputs(detail))
+    if _is_answered(detail, request.args.get("run")):
+        told = Refused("That pause was answered already; this is the next one.")
+        return _resume_form(execution_id, entered.refused(told), 422)
     try:
         services().executions.resume(execution_id, by=principal(), inputs=entered.given)
     except forms.REFUSALS as exc:
         return _resume_form(execution_id, entered.refused(exc), 422)
     return _back(execution_id, "resume")
+
+
+def _is_answered(detail: ExecutionDetail, run_id: str | None) -> bool:
+    """Say whether the form was opened for a pause that is over, and another one waits now."""
+    waiting = [run.id for run in detail.runs if run.state is State.PAUSED]
+    return run_id is not None and bool(waiting) and run_id not in waiting
 
 
 def _resume_form(execution_id: str, entered: forms.Entered, status: int = 200) -> Response:
@@ -245,7 +254,7 @@ def _resume_form(execution_id: str, entered: forms.Entered, status: int = 200) -
         section="executions",
         question=f"Resume {it.flow_id}{f' at {run.task_id}' if run else ''}?",
         points=(),
-        action=f"/executions/{execution_id}/resume",
+        action=f"/executions/{execution_id}/resume{f'?run={run.id}' if run else ''}",
         back=f"/executions/{execution_id}",
         verb="Resume",
         keep="Leave it paused",

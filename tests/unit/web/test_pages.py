@@ -30,6 +30,13 @@ tasks:
     type: io.kestra.plugin.core.log.Log
     message: "{{ outputs.approval.onResume.reason }}"
 """
+GATES = """\
+id: gates
+namespace: company.team
+tasks:
+  - {id: first, type: io.kestra.plugin.core.flow.Pause}
+  - {id: second, type: io.kestra.plugin.core.flow.Pause}
+"""
 MONTHLY = """\
 id: monthly
 namespace: company.team
@@ -204,6 +211,23 @@ def test_a_pause_is_resumed_by_its_form(site, run, services, runtime):
     assert "It needs a value." in refused.text
     assert answer.status_code == 303
     assert services.executions.head(paused).state == "SUCCESS"
+
+
+def test_a_form_that_was_opened_for_one_pause_passes_no_other(site, run, services, runtime):
+    paused = run(GATES, "gates")
+    form = page_of(site, f"/executions/{paused}/resume")
+    action = re.search(rf'action="(/executions/{paused}/resume[^"]*)"', form)[1]
+
+    first = site.post(action)
+    drive_all(runtime, paused)
+    second = site.post(action)
+    drive_all(runtime, paused)
+
+    assert (first.status_code, second.status_code) == (303, 422)
+    assert "answered already" in second.text
+    assert "gates at second" in second.text
+    states = {each.task_id: each.state for each in services.executions.get(paused).runs}
+    assert states == {"first": "SUCCESS", "second": "PAUSED"}
 
 
 def test_killing_asks_first(site, run, services, runtime):
