@@ -275,7 +275,8 @@ def what(trigger: Trigger) -> str:
     properties = trigger.properties
     match _kind(trigger):
         case "Schedule":
-            return str(properties.get("cron", trigger.id))
+            zone = properties.get("timezone")
+            return f"{properties.get('cron', trigger.id)}{f', {zone}' if zone else ''}"
         case "Commit":
             names = [*(properties.get("branches") or ()), *(properties.get("tags") or ())]
             pushes = ", ".join(map(str, names)) or "each push"
