@@ -14,7 +14,9 @@ from typing import Any
 from runner.errors import Refused, SettingsInvalid
 
 MARK = "io.kestra.datatype:aes_encrypted"
-NO_KEY = "Unable to use a `SECRET` input/output as encryption is not configured"
+NO_KEY = (
+    "Unable to use a `SECRET` input/output as encryption is not configured: set `encryption_key`"
+)
 _NONCE_BYTES = 12
 
 

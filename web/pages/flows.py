@@ -155,6 +155,15 @@ def run(namespace: str, flow_id: str) -> AnyResponse:
     return go(f"/executions/{creation.execution.id}", "run")
 
 
+@bp.post("/flows/<namespace>/<flow_id>/run/fields")
+@needs(RUN, body="application/x-www-form-urlencoded")
+def run_fields(namespace: str, flow_id: str) -> Response:
+    """Show the form anew for what is entered: inputs that depend on others come and go."""
+    known = _known(namespace, flow_id)
+    asked = known.glance.flow.inputs if known.glance.flow else ()
+    return _run_page(known, forms.read(asked), None, 200)
+
+
 def _run_page(
     known: _Known, entered: forms.Entered, like: Mapping[str, Any] | None, status: int
 ) -> Response:
@@ -176,7 +185,12 @@ def _run_form(
         revision=f"revision {known.glance.row.revision}",
         problem=entered.problem,
         hint=_queue_hint(known.glance),
+        refresh=f"{header.href}/run/fields" if _depend(parsed) else "",
     )
+
+
+def _depend(flow: Flow | None) -> bool:
+    return flow is not None and any(each.depends_on for each in flow.inputs)
 
 
 def _queue_hint(glance: FlowGlance) -> str:

@@ -122,6 +122,7 @@ class RunForm:
     revision: str
     problem: str
     hint: str
+    refresh: str = ""  # address that shows the fields anew when one is changed
 
 
 @dataclass(frozen=True, slots=True)

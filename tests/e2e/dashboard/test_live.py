@@ -151,3 +151,29 @@ def test_without_a_stream_the_page_says_so_and_asks_now_and_then(page, headrace,
 
     expect(page.locator("#head")).to_contain_text("Not live since", timeout=20_000)
     expect(page.locator(".pill")).to_have_text("Killed", timeout=10_000)
+
+
+def test_inputs_that_depend_on_others_follow_at_once(page, headrace):
+    headrace.add_flow(
+        f"id: clouds\nnamespace: {NAMESPACE}\ninputs:\n"
+        "  - {id: cloud, type: SELECT, values: [aws, gcp], defaults: aws}\n"
+        "  - {id: doc, type: FILE, required: false}\n"
+        "  - id: bucket\n    type: STRING\n"
+        "    dependsOn: {inputs: [cloud], condition: \"{{ inputs.cloud == 'gcp' }}\"}\n"
+        "tasks: [{id: say, type: io.kestra.plugin.core.log.Log, message: hi}]\n"
+    )
+    page.goto(f"{headrace.url}/flows/{NAMESPACE}/clouds/run")
+    page.get_by_label("doc").set_input_files(
+        {"name": "a.txt", "mimeType": "text/plain", "buffer": b"a"}
+    )
+    assert page.get_by_label("bucket").count() == 0
+
+    page.get_by_label("cloud").select_option("gcp")
+    page.get_by_label("bucket").fill("things")
+
+    assert page.get_by_label("doc").input_value().endswith("a.txt")
+    page.get_by_role("button", name="Run now").click()
+    page.wait_for_url("**/executions/*")
+    inputs = headrace.wait_for(page.url.rpartition("/")[2])["inputs"]
+    assert (inputs["cloud"], inputs["bucket"]) == ("gcp", "things")
+    assert inputs["doc"].endswith("a.txt")

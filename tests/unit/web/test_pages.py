@@ -37,6 +37,21 @@ tasks:
   - {id: first, type: io.kestra.plugin.core.flow.Pause}
   - {id: second, type: io.kestra.plugin.core.flow.Pause}
 """
+CLOUDS = """\
+id: clouds
+namespace: company.team
+inputs:
+  - {id: cloud, type: SELECT, values: [aws, gcp], defaults: aws}
+  - id: region
+    type: SELECT
+    expression: "{{ inputs.cloud == 'aws' ? ['us-east-1'] : ['europe-west1'] }}"
+    dependsOn: {inputs: [cloud]}
+  - id: bucket
+    type: STRING
+    dependsOn: {inputs: [cloud], condition: "{{ inputs.cloud == 'gcp' }}"}
+tasks:
+  - {id: say, type: io.kestra.plugin.core.log.Log, message: hi}
+"""
 MONTHLY = """\
 id: monthly
 namespace: company.team
@@ -211,6 +226,22 @@ def test_a_pause_is_resumed_by_its_form(site, run, services, runtime):
     assert "It needs a value." in refused.text
     assert answer.status_code == 303
     assert services.executions.head(paused).state == "SUCCESS"
+
+
+def test_inputs_that_depend_on_others_follow_what_is_entered(site, services):
+    services.flows.create(CLOUDS, by=LOCAL)
+    address = "/flows/company.team/clouds/run"
+    before = page_of(site, address)
+    assert f'hx-post="{address}/fields"' in before
+    assert ("us-east-1" in before, "in.bucket" in before) == (True, False)
+
+    changed = site.post(f"{address}/fields", data={"in.cloud": "gcp", "in.region": "us-east-1"})
+
+    assert changed.status_code == 200
+    assert "<option>europe-west1</option>" in changed.text
+    assert "us-east-1" not in changed.text
+    assert "in.bucket" in changed.text
+    assert 'class="wrong"' not in changed.text
 
 
 def test_a_form_that_was_opened_for_one_pause_passes_no_other(site, run, services, runtime):
