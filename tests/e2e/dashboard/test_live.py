@@ -163,15 +163,15 @@ def test_inputs_that_depend_on_others_follow_at_once(page, headrace):
         "tasks: [{id: say, type: io.kestra.plugin.core.log.Log, message: hi}]\n"
     )
     page.goto(f"{headrace.url}/flows/{NAMESPACE}/clouds/run")
-    page.get_by_label("doc").set_input_files(
+    page.locator("[name='in.doc']").set_input_files(
         {"name": "a.txt", "mimeType": "text/plain", "buffer": b"a"}
     )
-    assert page.get_by_label("bucket").count() == 0
+    assert page.locator("[name='in.bucket']").count() == 0
 
-    page.get_by_label("cloud").select_option("gcp")
-    page.get_by_label("bucket").fill("things")
+    page.locator("[name='in.cloud']").select_option("gcp")
+    page.locator("[name='in.bucket']").fill("things")
 
-    assert page.get_by_label("doc").input_value().endswith("a.txt")
+    assert page.locator("[name='in.doc']").input_value().endswith("a.txt")
     page.get_by_role("button", name="Run now").click()
     page.wait_for_url("**/executions/*")
     inputs = headrace.wait_for(page.url.rpartition("/")[2])["inputs"]

@@ -232,7 +232,7 @@ def test_inputs_that_depend_on_others_follow_what_is_entered(site, services):
     services.flows.create(CLOUDS, by=LOCAL)
     address = "/flows/company.team/clouds/run"
     before = page_of(site, address)
-    assert f'hx-post="{address}/fields"' in before
+    assert f'data-refresh="{address}/fields"' in before
     assert ("us-east-1" in before, "in.bucket" in before) == (True, False)
 
     changed = site.post(f"{address}/fields", data={"in.cloud": "gcp", "in.region": "us-east-1"})

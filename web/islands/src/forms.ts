@@ -1,0 +1,4 @@
+// On pages with a run form.
+import { startForms } from "./parts/forms";
+
+startForms();
