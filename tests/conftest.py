@@ -43,3 +43,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if _TESTS / "unit" in item.path.parents:
             item.add_marker(pytest.mark.disable_socket)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what tests have counted, such as Kestra's cases by area."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()):
+                if name == "scores" and report.when == "call":
+                    terminalreporter.section(report.nodeid.rpartition("::")[2])
+                    terminalreporter.write_line(value)

@@ -41,10 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcomes = _Session(given, rest, Path(folder)).run()
         if given.report:
             given.report.write_text(json.dumps({"cases": outcomes}, indent=1), "utf-8")
-    _print_areas(outcomes)
-    counts = Counter(outcome["status"] for outcome in outcomes)
-    print("conformance: " + ", ".join(f"{counts[status]} {status}" for status in _STATUSES))
-    return 1 if counts["failed"] or not outcomes else 0
+    print("", *scores(outcomes), sep="\n")
+    is_good = outcomes and all(outcome["status"] != "failed" for outcome in outcomes)
+    return 0 if is_good else 1
 
 
 class _Session:
@@ -131,13 +130,17 @@ def _variables(config: Any) -> dict[str, str]:
     return secrets | {f"ENV_{name.upper()}": str(text) for name, text in config.envs.items()}
 
 
-def _print_areas(outcomes: Sequence[Outcome]) -> None:
+def scores(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return a table of the areas, and the sum as its last line."""
     areas = sorted({outcome["area"] for outcome in outcomes})
     width = max((len(area) for area in areas), default=4)
-    print(f"\n{'area':<{width}}  " + "  ".join(_STATUSES))
+    lines = [f"{'area':<{width}}  " + "  ".join(_STATUSES)]
     for area in areas:
         counts = Counter(o["status"] for o in outcomes if o["area"] == area)
-        print(f"{area:<{width}}  " + "  ".join(f"{counts[s]:>{len(s)}}" for s in _STATUSES))
+        lines.append(f"{area:<{width}}  " + "  ".join(f"{counts[s]:>{len(s)}}" for s in _STATUSES))
+    total = Counter(outcome["status"] for outcome in outcomes)
+    lines.append("conformance: " + ", ".join(f"{total[status]} {status}" for status in _STATUSES))
+    return lines
 
 
 def _parser() -> argparse.ArgumentParser:

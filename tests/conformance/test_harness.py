@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.conformance.__main__ import main
+from tests.conformance.__main__ import main, scores
 
 from .shared import SHARED
 
@@ -13,7 +13,7 @@ KNOWN: dict[str, str] = {}
 
 
 @pytest.mark.timeout(900)
-def test_kestras_cases_hold(tmp_path):
+def test_kestras_cases_hold(tmp_path, record_property):
     if not (SHARED / "conformance").exists():
         pytest.skip("Kestra's cases are absent: nothing was checked against them")
 
@@ -21,6 +21,7 @@ def test_kestras_cases_hold(tmp_path):
     main(["--jobs", "4", "--home", str(tmp_path / "home"), "--report", str(report)])
 
     cases = json.loads(report.read_text("utf-8"))["cases"]
+    record_property("scores", "\n".join(scores(cases)))
     failed = {case["id"]: case.get("failure") for case in cases if case["status"] == "failed"}
     assert {name: found for name, found in failed.items() if name not in KNOWN} == {}
     assert not [case["id"] for case in cases if case["status"] == "skipped"]
